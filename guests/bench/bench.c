@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Measures what the probe guest of the peer measurements does not, in its
+ * output format (`PROBE name mean min max iterations`, nanoseconds), so that
+ * no single call can be tuned alone: AFFINITY_INFO, an unknown function, an
+ * IPRIORITYR byte, a register of the last redistributor.
+ * Boot arguments: iterations=N (default 1000); `wait` only sits in WFI, to be
+ * present beside a guest that measures.
+ */
+#include "guest.h"
+
+#define GICD_IPRIORITYR 0x400
+#define GICR_TYPER	0x008
+#define UNKNOWN_FN	0x8600ff01ul	/* no such vendor function */
+
+static u64 iterations, gicr_last;
+
+static void affinity_info(void)
+{
+	psci(PSCI_AFFINITY_INFO, plat.mpidr[0], 0, 0);
+}
+
+static void unknown_function(void)
+{
+	psci(UNKNOWN_FN, 0, 0, 0);
+}
+
+static void prio_read(void)
+{
+	read8(plat.gicd + GICD_IPRIORITYR + 32);
+}
+
+static void prio_write(void)
+{
+	write8(plat.gicd + GICD_IPRIORITYR + 32, 0xa0);
+}
+
+static void redist_read(void)
+{
+	read64(gicr_last + GICR_TYPER);
+}
+
+static void nothing(void)
+{
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+} table[] = {
+	{ "bench_nothing", nothing },
+	{ "affinity_info", affinity_info },
+	{ "unknown_function", unknown_function },
+	{ "gicd_ipriorityr_read8", prio_read },
+	{ "gicd_ipriorityr_write8", prio_write },
+	{ "gicr_last_read", redist_read },
+};
+
+static u64 to_ns(u64 ticks)
+{
+	return ticks * 1000 / ticks_per_us();
+}
+
+static void measure(const char *name, void (*fn)(void))
+{
+	u64 sum = 0, min = ~0ul, max = 0, tenths;
+
+	fn();			/* the first call may warm something */
+	for (u64 i = 0; i < iterations; i++) {
+		u64 t = now();
+
+		fn();
+		t = now() - t;
+		sum += t;
+		min = t < min ? t : min;
+		max = t > max ? t : max;
+	}
+	tenths = to_ns(sum) * 10 / iterations;
+	printf("PROBE %s %lu.%lu %lu %lu %lu\n", name, tenths / 10,
+	       tenths % 10, to_ns(min), to_ns(max), iterations);
+}
+
+void guest_main(void)
+{
+	if (bootarg_num("wait", 0)) {
+		printf("BENCH_WAIT\n");
+		irq_off();
+		for (;;)
+			wfi();
+	}
+	iterations = bootarg_num("iterations", 1000);
+	if (!iterations)
+		iterations = 1;
+	gicr_last = plat.gicr.base + (plat.nr_cpus - 1) * 0x20000ul;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].fn != redist_read || plat.gic == 3)
+			measure(table[i].name, table[i].fn);
+	printf("PROBE_DONE\n");
+}
