@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs at the load address with MMU and caches off: builds the bring-up
+ * tables (the image with W^X and the trampoline page one to one), or reports
+ * the wrong exception level. Everything is addressed relative to the PC here;
+ * no pointer stored in data may be used.
+ */
+#include "early_priv.h"
+
+#include <libfdt.h>
+
+#include <asm/pte.h>
+#include <skerry/arch/init.h>
+#include <skerry/arch/layout.h>
+#include <skerry/machine.h>
+#include <skerry/pl011.h>
+#include <skerry/sections.h>
+
+#define TABLE __attribute__((section(".bss.page_aligned"), aligned(PAGE_SIZE)))
+
+u64 boot_root[512] TABLE;
+u64 el2_root[512] TABLE;
+static u64 image_l1[512] TABLE, image_l2[512] TABLE, image_l3[512] TABLE;
+static u64 id_l1[512] TABLE, id_l2[512] TABLE, id_l3[512] TABLE;
+
+#define INDEX(va, level) (((va) >> (39 - 9 * (level))) & 511)
+
+static u64 image_page(u64 pa)
+{
+	u64 pte = pa | PTE_VALID | PTE_TABLE | PTE_AF | PTE_SH_INNER |
+		  PTE_S1_RES1;
+
+	if (pa < (u64)text_end)
+		return pte | PTE_S1_RO;
+	if (pa < (u64)rodata_end)
+		return pte | PTE_S1_RO | PTE_S1_XN;
+	if (pa == (u64)boot_stack_guard)
+		return 0;
+	return pte | PTE_S1_XN;
+}
+
+u64 early_map(void)
+{
+	u64 start = (u64)image_start, end = (u64)image_end;
+
+	for (u64 pa = start; pa < end; pa += PAGE_SIZE)
+		image_l3[(pa - start) / PAGE_SIZE] = image_page(pa);
+	image_l2[0] = (u64)image_l3 | PTE_VALID | PTE_TABLE;
+	image_l1[0] = (u64)image_l2 | PTE_VALID | PTE_TABLE;
+	el2_root[INDEX(EL2_IMAGE_BASE, 0)] =
+		(u64)image_l1 | PTE_VALID | PTE_TABLE;
+	boot_root[INDEX(EL2_IMAGE_BASE, 0)] =
+		(u64)image_l1 | PTE_VALID | PTE_TABLE;
+
+	id_l3[INDEX(start, 3)] = image_page(start);
+	id_l2[INDEX(start, 2)] = (u64)id_l3 | PTE_VALID | PTE_TABLE;
+	id_l1[INDEX(start, 1)] = (u64)id_l2 | PTE_VALID | PTE_TABLE;
+	boot_root[INDEX(start, 0)] = (u64)id_l1 | PTE_VALID | PTE_TABLE;
+	return (u64)boot_root;
+}
+
+/* The PL011 that stdout-path names, or 0. */
+static u64 stdout_base(const void *dtb)
+{
+	const char *path;
+	char buf[64];
+	int len, node, i;
+	const fdt32_t *reg;
+
+	if (!dtb || !is_aligned((u64)dtb, 8) || fdt_check_header(dtb))
+		return 0;
+	node = fdt_path_offset(dtb, "/chosen");
+	path = node < 0 ? NULL : fdt_getprop(dtb, node, "stdout-path", &len);
+	if (!path)
+		return 0;
+	for (i = 0; i < len && i < (int)sizeof(buf) - 1; i++) {
+		if (path[i] == ':' || !path[i])
+			break;
+		buf[i] = path[i];
+	}
+	buf[i] = 0;
+	node = fdt_path_offset(dtb, buf);
+	if (node < 0 || fdt_node_check_compatible(dtb, node, "arm,pl011"))
+		return 0;
+	reg = fdt_getprop(dtb, node, "reg", &len);
+	if (!reg || len < 8)
+		return 0;
+	if (len >= 16) /* two address cells, as on every arm64 board */
+		return (u64)fdt32_to_cpu(reg[0]) << 32 | fdt32_to_cpu(reg[1]);
+	return fdt32_to_cpu(reg[0]);
+}
+
+static void early_puts(u64 base, const char *s)
+{
+	for (; *s; s++)
+		pl011_putc_wait(base, *s);
+}
+
+void early_wrong_el(const void *dtb, u64 el)
+{
+	u64 base = stdout_base(dtb);
+
+	if (!base && CONFIG_EARLY_UART)
+		base = CONFIG_EARLY_UART_BASE;
+	if (!base)
+		return;
+	early_puts(base, "(sk) boot: entered at EL");
+	pl011_putc_wait(base, '0' + (char)el);
+	early_puts(base, ", but Skerry has to be started at EL2\r\n");
+}
+
+bool arch_find_console(const void *fdt)
+{
+	u64 base = stdout_base(fdt);
+
+	if (!base || machine.uart)
+		return false;
+	machine.uart = UART_PL011;
+	machine.uart_base = base;
+	return true;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GICv3 (IHI 0069): distributor, redistributors, the EL2 CPU interface and
+ * the list registers. Implements arch/gic.h for it.
+ */
+#include <skerry/arch/gic.h>
+
+#include <asm/barrier.h>
+#include <asm/io.h>
+#include <asm/sysreg.h>
+#include <skerry/arch/mmu.h>
+#include <skerry/cpu.h>
+#include <skerry/log.h>
+#include <skerry/machine.h>
+#include <skerry/panic.h>
+#include <skerry/spinlock.h>
+
+/* clang-format off */
+#define GICD_CTLR	0x0000
+#define GICD_CTLR_RWP	BIT(31)
+#define GICD_CTLR_ARE	BIT(4)
+#define GICD_CTLR_G1	BIT(1)
+#define GICD_TYPER	0x0004
+#define GICD_IGROUPR	0x0080
+#define GICD_ISENABLER	0x0100
+#define GICD_ICENABLER	0x0180
+#define GICD_ICPENDR	0x0280
+#define GICD_ICACTIVER	0x0380
+#define GICD_IPRIORITYR	0x0400
+#define GICD_ICFGR	0x0c00
+#define GICD_IROUTER	0x6000
+#define GICR_CTLR	0x0000
+#define GICR_CTLR_RWP	BIT(3)
+#define GICR_TYPER	0x0008
+#define GICR_TYPER_LAST	BIT(4)
+#define GICR_TYPER_VLPI	BIT(1)
+#define GICR_WAKER	0x0014
+#define GICR_WAKER_SLEEP BIT(1)
+#define GICR_WAKER_ASLEEP BIT(2)
+#define GICR_SGI	0x10000
+#define GICR_FRAMES	0x20000UL
+
+#define ICH_HCR_EN	BIT(0)
+#define ICH_HCR_UIE	BIT(1)
+#define LR_PENDING	BIT(62)
+#define LR_ACTIVE	BIT(63)
+#define LR_HW		BIT(61)
+#define LR_GROUP1	BIT(60)
+#define LR_PRIO		BITS(55, 48)
+#define LR_PINTID	BITS(41, 32)
+#define LR_EOI		BIT(41)
+#define LR_VINTID	BITS(31, 0)
+/* clang-format on */
+
+#define PRIO_DEFAULT 0xa0
+
+static struct {
+	u64 dist;
+	u64 redist[CONFIG_NR_CPUS];
+	unsigned int nr_lrs, nr_spis, nr_apr;
+	struct spinlock lock; /* RANK_GIC: read-modify-write of the above */
+} gic = {.lock = SPINLOCK_INIT(RANK_GIC)};
+
+unsigned int gic_nr_lrs(void)
+{
+	return gic.nr_lrs;
+}
+
+unsigned int gic_nr_spis(void)
+{
+	return gic.nr_spis;
+}
+
+unsigned int gic_version(void)
+{
+	return 3;
+}
+
+unsigned int gic_priority_bits(void)
+{
+	return field_get(BITS(31, 29), sysreg_read(S3_4_C12_C11_1)) + 1;
+}
+
+static void wait_rwp(u64 reg, u32 bit)
+{
+	/* Hardware clears it in a bounded, short time (IHI 0069 12.9.4). */
+	while (mmio_read32(reg) & bit)
+		cpu_relax();
+}
+
+static void dist_reset(void)
+{
+	u64 d = gic.dist;
+	u32 n = gic.nr_spis + 32;
+
+	mmio_write32(d + GICD_CTLR, 0);
+	wait_rwp(d + GICD_CTLR, GICD_CTLR_RWP);
+	for (u32 i = 32; i < n; i += 32) {
+		mmio_write32(d + GICD_IGROUPR + i / 8, ~0U);
+		mmio_write32(d + GICD_ICENABLER + i / 8, ~0U);
+		mmio_write32(d + GICD_ICPENDR + i / 8, ~0U);
+		mmio_write32(d + GICD_ICACTIVER + i / 8, ~0U);
+	}
+	for (u32 i = 32; i < n; i += 4)
+		mmio_write32(d + GICD_IPRIORITYR + i,
+			     PRIO_DEFAULT * 0x01010101U);
+	mmio_write32(d + GICD_CTLR, GICD_CTLR_ARE);
+	wait_rwp(d + GICD_CTLR, GICD_CTLR_RWP);
+	mmio_write32(d + GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_G1);
+	wait_rwp(d + GICD_CTLR, GICD_CTLR_RWP);
+}
+
+static u32 affinity_of(u64 mpidr)
+{
+	return (u32)((mpidr & 0xffffff) | (mpidr >> 8 & 0xff000000));
+}
+
+/* Note the frame of every CPU of ours in one redistributor region. */
+static void scan_region(u64 base, u64 size, u64 stride)
+{
+	for (u64 r = base; r + GICR_FRAMES <= base + size;) {
+		u64 typer = mmio_read64(r + GICR_TYPER);
+
+		for (unsigned int i = 0; i < nr_cpus; i++)
+			if (affinity_of(machine.cpus[i].mpidr) == typer >> 32)
+				gic.redist[i] = r;
+		if (typer & GICR_TYPER_LAST)
+			break;
+		if (stride)
+			r += stride;
+		else
+			r += typer & GICR_TYPER_VLPI ? 2 * GICR_FRAMES
+						     : GICR_FRAMES;
+	}
+}
+
+void gic_init(void)
+{
+	const struct machine_gic *m = &machine.gic;
+	u32 typer;
+
+	if (m->version != 3)
+		die("interrupt-controller: compatible: GICv%u has no driver "
+		    "in this version", m->version);
+	gic.dist = (u64)mmu_map_device(PADDR(m->dist), m->dist_size);
+	typer = mmio_read32(gic.dist + GICD_TYPER);
+	gic.nr_spis = (unsigned int)min(32 * ((typer & 31) + 1), 1020U) - 32;
+	for (unsigned int i = 0; i < m->nr_redist; i++) {
+		/* Only as much as CPUs of ours can need: it is sparse. */
+		u64 size = min(m->redist_size[i],
+			       CONFIG_NR_CPUS * 2 * GICR_FRAMES);
+
+		scan_region((u64)mmu_map_device(PADDR(m->redist[i]), size),
+			    size, m->redist_stride);
+	}
+	for (unsigned int i = 0; i < nr_cpus; i++)
+		if (!gic.redist[i])
+			die("interrupt-controller: reg: no redistributor for "
+			    "CPU %u", i);
+	dist_reset();
+}
+
+static void redist_init(u64 r)
+{
+	mmio_write32(r + GICR_WAKER,
+		     mmio_read32(r + GICR_WAKER) & ~(u32)GICR_WAKER_SLEEP);
+	while (mmio_read32(r + GICR_WAKER) & GICR_WAKER_ASLEEP)
+		cpu_relax();
+	mmio_write32(r + GICR_SGI + GICD_IGROUPR, ~0U);
+	mmio_write32(r + GICR_SGI + GICD_ICENABLER, ~0U);
+	mmio_write32(r + GICR_SGI + GICD_ICPENDR, ~0U);
+	mmio_write32(r + GICR_SGI + GICD_ICACTIVER, ~0U);
+	for (unsigned int i = 0; i < 32; i += 4)
+		mmio_write32(r + GICR_SGI + GICD_IPRIORITYR + i,
+			     PRIO_DEFAULT * 0x01010101U);
+	mmio_write32(r + GICR_SGI + GICD_ISENABLER, 0xffff);
+	wait_rwp(r + GICR_CTLR, GICR_CTLR_RWP);
+}
+
+void gic_init_cpu(void)
+{
+	u64 vtr;
+
+	/* SRE with EL1 allowed; ICC_* need it (IHI 0069 12.2.22). */
+	sysreg_write(S3_4_C12_C9_5, 0xf);
+	isb();
+	sysreg_write(S3_0_C12_C12_5, 7); /* ICC_SRE_EL1, for the guest */
+	redist_init(gic.redist[this_cpu()->id]);
+	sysreg_write(S3_0_C4_C6_0, 0xff);	/* ICC_PMR_EL1: all */
+	sysreg_write(S3_0_C12_C12_3, 0);	/* ICC_BPR1_EL1 */
+	sysreg_write(S3_0_C12_C12_4, 2);	/* ICC_CTLR_EL1.EOImode */
+	sysreg_write(S3_0_C12_C12_7, 1);	/* ICC_IGRPEN1_EL1 */
+	vtr = sysreg_read(S3_4_C12_C11_1);	/* ICH_VTR_EL2 */
+	gic.nr_lrs = (unsigned int)(vtr & 15) + 1;
+	gic.nr_apr = 1U << (field_get(BITS(28, 26), vtr) - 4);
+	sysreg_write(S3_4_C12_C11_0, 0);	/* ICH_HCR_EL2 */
+	for (unsigned int i = 0; i < gic.nr_lrs; i++)
+		gic_lr_clear(i);
+	isb();
+}
+
+u32 gic_ack(void)
+{
+	u32 intid = (u32)sysreg_read(S3_0_C12_C12_0);
+
+	/* IAR completes before the handler's accesses (IHI 0069 4.1.2). */
+	dsb(sy);
+	return intid;
+}
+
+void gic_eoi(u32 intid)
+{
+	sysreg_write(S3_0_C12_C12_1, intid);
+}
+
+void gic_deactivate(u32 intid)
+{
+	sysreg_write(S3_0_C12_C11_1, intid);
+}
+
+static u64 frame_of(u32 intid, unsigned int cpu)
+{
+	return intid < 32 ? gic.redist[cpu] + GICR_SGI : gic.dist;
+}
+
+void gic_enable(u32 intid, unsigned int cpu, bool level)
+{
+	u64 frame = frame_of(intid, cpu);
+	u64 cfg = frame + GICD_ICFGR + intid / 16 * 4;
+	u32 bit = 2U << intid % 16 * 2;
+	u32 val;
+
+	spin_lock(&gic.lock);
+	val = mmio_read32(cfg);
+	mmio_write32(cfg, level ? val & ~bit : val | bit);
+	if (intid >= 32) {
+		u64 mpidr = cpus[cpu].mpidr;
+
+		mmio_write64(gic.dist + GICD_IROUTER + 8 * intid,
+			     mpidr & 0xff00ffffffUL);
+	}
+	mmio_write32(frame + GICD_ISENABLER + intid / 32 * 4,
+		     1U << intid % 32);
+	spin_unlock(&gic.lock);
+}
+
+void gic_disable(u32 intid)
+{
+	u64 frame = frame_of(intid, this_cpu()->id);
+
+	mmio_write32(frame + GICD_ICENABLER + intid / 32 * 4,
+		     1U << intid % 32);
+}
+
+void gic_send_sgi(unsigned int cpu, unsigned int id)
+{
+	u64 m = cpus[cpu].mpidr;
+	u64 val = (m >> 32 & 0xff) << 48 | (m >> 4 & 0xf) << 44 |
+		  (m >> 16 & 0xff) << 32 | (u64)id << 24 |
+		  (m >> 8 & 0xff) << 16 | BIT(m & 0xf);
+
+	/* What the SGI announces is seen first; partner: gic_ack's dsb. */
+	dsb(ishst);
+	sysreg_write(S3_0_C12_C11_5, val);
+	isb();
+}
+
+/* ICH_LR<n>_EL2 is S3_4_C12_C12_<n> and S3_4_C12_C13_<n-8>. */
+/* clang-format off */
+#define LR_CASES(op) \
+	op(0, S3_4_C12_C12_0) op(1, S3_4_C12_C12_1) op(2, S3_4_C12_C12_2) \
+	op(3, S3_4_C12_C12_3) op(4, S3_4_C12_C12_4) op(5, S3_4_C12_C12_5) \
+	op(6, S3_4_C12_C12_6) op(7, S3_4_C12_C12_7) op(8, S3_4_C12_C13_0) \
+	op(9, S3_4_C12_C13_1) op(10, S3_4_C12_C13_2) op(11, S3_4_C12_C13_3) \
+	op(12, S3_4_C12_C13_4) op(13, S3_4_C12_C13_5) op(14, S3_4_C12_C13_6) \
+	op(15, S3_4_C12_C13_7)
+/* clang-format on */
+#define LR_WRITE(n, reg)                                                       \
+	case n:                                                                \
+		sysreg_write(reg, val);                                        \
+		break;
+#define LR_READ(n, reg)                                                        \
+	case n:                                                                \
+		return sysreg_read(reg);
+
+static inline void lr_set(unsigned int n, u64 val)
+{
+	switch (n) {
+		LR_CASES(LR_WRITE)
+	}
+}
+
+static inline u64 lr_get(unsigned int n)
+{
+	switch (n) {
+		LR_CASES(LR_READ)
+	}
+	return 0;
+}
+
+void gic_lr_write(unsigned int n, const struct gic_lr *lr)
+{
+	u64 val = lr->intid | field_prep(LR_PRIO, lr->priority);
+
+	if (lr->pending)
+		val |= LR_PENDING;
+	if (lr->active)
+		val |= LR_ACTIVE;
+	if (lr->group1)
+		val |= LR_GROUP1;
+	if (lr->hw)
+		val |= LR_HW | field_prep(LR_PINTID, lr->pintid);
+	else if (lr->eoi_maint)
+		val |= LR_EOI;
+	lr_set(n, val);
+}
+
+void gic_lr_read(unsigned int n, struct gic_lr *lr)
+{
+	u64 val = lr_get(n);
+
+	*lr = (struct gic_lr){
+		.intid = (u16)val,
+		.priority = (u8)field_get(LR_PRIO, val),
+		.pending = val & LR_PENDING,
+		.active = val & LR_ACTIVE,
+		.group1 = val & LR_GROUP1,
+		.hw = val & LR_HW,
+		.pintid = val & LR_HW ? (u16)field_get(LR_PINTID, val) : 0,
+		.eoi_maint = !(val & LR_HW) && (val & LR_EOI),
+	};
+}
+
+void gic_lr_clear(unsigned int n)
+{
+	lr_set(n, 0);
+}
+
+unsigned int gic_lr_state(unsigned int n)
+{
+	return (unsigned int)(lr_get(n) >> 62);
+}
+
+u64 gic_lr_empty(void)
+{
+	return sysreg_read(S3_4_C12_C11_5); /* ICH_ELRSR_EL2 */
+}
+
+void gic_set_underflow(bool on)
+{
+	sysreg_write(S3_4_C12_C11_0, ICH_HCR_EN | (on ? ICH_HCR_UIE : 0));
+}
+
+void gic_vcpu_reset(struct gic_vcpu *g)
+{
+	*g = (struct gic_vcpu){0};
+}
+
+/* Only implemented APRs may be touched: others are UNDEFINED. */
+void gic_vcpu_save(struct gic_vcpu *g)
+{
+	g->vmcr = sysreg_read(S3_4_C12_C11_7);
+	switch (gic.nr_apr) {
+	case 4:
+		g->apr[0][3] = sysreg_read(S3_4_C12_C8_3);
+		g->apr[1][3] = sysreg_read(S3_4_C12_C9_3);
+		g->apr[0][2] = sysreg_read(S3_4_C12_C8_2);
+		g->apr[1][2] = sysreg_read(S3_4_C12_C9_2);
+		__attribute__((fallthrough));
+	case 2:
+		g->apr[0][1] = sysreg_read(S3_4_C12_C8_1);
+		g->apr[1][1] = sysreg_read(S3_4_C12_C9_1);
+		__attribute__((fallthrough));
+	default:
+		g->apr[0][0] = sysreg_read(S3_4_C12_C8_0);
+		g->apr[1][0] = sysreg_read(S3_4_C12_C9_0);
+	}
+	sysreg_write(S3_4_C12_C11_0, 0);
+}
+
+void gic_vcpu_load(const struct gic_vcpu *g)
+{
+	sysreg_write(S3_4_C12_C11_7, g->vmcr);
+	switch (gic.nr_apr) {
+	case 4:
+		sysreg_write(S3_4_C12_C8_3, g->apr[0][3]);
+		sysreg_write(S3_4_C12_C9_3, g->apr[1][3]);
+		sysreg_write(S3_4_C12_C8_2, g->apr[0][2]);
+		sysreg_write(S3_4_C12_C9_2, g->apr[1][2]);
+		__attribute__((fallthrough));
+	case 2:
+		sysreg_write(S3_4_C12_C8_1, g->apr[0][1]);
+		sysreg_write(S3_4_C12_C9_1, g->apr[1][1]);
+		__attribute__((fallthrough));
+	default:
+		sysreg_write(S3_4_C12_C8_0, g->apr[0][0]);
+		sysreg_write(S3_4_C12_C9_0, g->apr[1][0]);
+	}
+	sysreg_write(S3_4_C12_C11_0, ICH_HCR_EN);
+}

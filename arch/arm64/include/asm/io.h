@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Device register accesses: one load or store of the exact width, no barrier. */
+#pragma once
+
+#include <skerry/types.h>
+
+#define MMIO_ACCESSORS(bits, insn, reg)                                        \
+	static inline u##bits mmio_read##bits(u64 addr)                        \
+	{                                                                      \
+		u##bits val;                                                   \
+		__asm__ volatile("ldr" insn " %" reg "0, [%1]"                 \
+				 : "=r"(val)                                   \
+				 : "r"(addr)                                   \
+				 : "memory");                                  \
+		return val;                                                    \
+	}                                                                      \
+	static inline void mmio_write##bits(u64 addr, u##bits val)             \
+	{                                                                      \
+		__asm__ volatile("str" insn " %" reg "0, [%1]" ::"r"(val),     \
+				 "r"(addr)                                     \
+				 : "memory");                                  \
+	}
+
+MMIO_ACCESSORS(8, "b", "w")
+MMIO_ACCESSORS(32, "", "w")
+MMIO_ACCESSORS(64, "", "x")

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exceptions that EL2 makes a guest's EL1 take, as the hardware would have
+ * taken them (Arm ARM D1.3.4): EL1 registers are live, the vCPU is current.
+ */
+#include <skerry/arch/vcpu.h>
+
+#include <asm/sysreg.h>
+#include <skerry/domain.h>
+#include <skerry/log.h>
+
+#define VECTOR_CUR_SP0	0x000
+#define VECTOR_CUR_SPX	0x200
+#define VECTOR_LOW_64	0x400
+#define VECTOR_LOW_32	0x600
+#define SPSR_SAVED_NZCV BITS(31, 28)
+#define SCTLR_SPAN	BIT(23)
+#define PSTATE_PAN	BIT(22)
+#define FSC_SYNC_EXT	0x10
+#define EC_IABT_EL1_LOW 0x20
+#define EC_DABT_EL1_LOW 0x24
+
+static bool from_el0(u64 pstate)
+{
+	return (pstate & (SPSR_M | SPSR_NRW)) == SPSR_EL0T ||
+	       (pstate & SPSR_NRW);
+}
+
+static void enter_el1(struct vcpu *v, u64 esr)
+{
+	struct arch_regs *r = &v->arch.regs;
+	u64 old = r->pstate, offset;
+	u64 pstate = SPSR_D | SPSR_A | SPSR_I | SPSR_F | SPSR_EL1H;
+
+	if (old & SPSR_NRW)
+		offset = VECTOR_LOW_32;
+	else if ((old & SPSR_M) == SPSR_EL0T)
+		offset = VECTOR_LOW_64;
+	else if ((old & SPSR_M) == SPSR_EL1T)
+		offset = VECTOR_CUR_SP0;
+	else
+		offset = VECTOR_CUR_SPX;
+	/* PAN is kept, or set when SCTLR_EL1.SPAN is clear (D1.3.5). */
+	pstate |= old & (SPSR_SAVED_NZCV | PSTATE_PAN);
+	if ((sysreg_read(id_aa64mmfr1_el1) & BITS(23, 20)) &&
+	    !(sysreg_read(sctlr_el1) & SCTLR_SPAN))
+		pstate |= PSTATE_PAN;
+	sysreg_write(spsr_el1, old);
+	sysreg_write(elr_el1, r->pc);
+	sysreg_write(esr_el1, esr);
+	r->pc = sysreg_read(vbar_el1) + offset;
+	r->pstate = pstate;
+}
+
+void arch_inject_undef(struct vcpu *v)
+{
+	enter_el1(v, ESR_IL); /* EC 0: unknown reason */
+}
+
+void arch_inject_abort(struct vcpu *v, bool fetch, u64 far)
+{
+	u64 ec = fetch ? EC_IABT_EL1_LOW : EC_DABT_EL1_LOW;
+	u64 esr = FSC_SYNC_EXT | (v->arch.esr & ESR_IL);
+
+	if (!from_el0(v->arch.regs.pstate))
+		ec++;
+	if (!fetch)
+		esr |= v->arch.esr & ESR_DABT_WNR;
+	sysreg_write(far_el1, far);
+	enter_el1(v, esr | field_prep(ESR_EC, ec));
+}
+
+void arch_inject_serror(struct vcpu *v)
+{
+	/* Taken when the guest unmasks it; the hardware clears VSE then. */
+	v->arch.hcr |= HCR_VSE;
+	sysreg_write(hcr_el2, sysreg_read(hcr_el2) | HCR_VSE);
+}
+
+void arch_vcpu_dump(const struct vcpu *v)
+{
+	const struct arch_regs *r = &v->arch.regs;
+	unsigned int id = v->domain->id;
+
+	log_line("d%u vcpu%u: pc %#018lx pstate %#lx esr %#lx", id, v->id,
+		 r->pc, r->pstate, v->arch.esr);
+	log_line("d%u vcpu%u: elr_el1 %#lx esr_el1 %#lx far_el1 %#lx "
+		 "vbar_el1 %#lx", id, v->id, sysreg_read(elr_el1),
+		 sysreg_read(esr_el1), sysreg_read(far_el1),
+		 sysreg_read(vbar_el1));
+	for (unsigned int i = 0; i < 28; i += 4)
+		log_line("d%u vcpu%u: x%-2u %016lx %016lx %016lx %016lx", id,
+			 v->id, i, r->x[i], r->x[i + 1], r->x[i + 2],
+			 r->x[i + 3]);
+	log_line("d%u vcpu%u: x28 %016lx %016lx %016lx", id, v->id, r->x[28],
+		 r->x[29], r->x[30]);
+}

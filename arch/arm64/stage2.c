@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stage 2 of a domain: the shared walker with tables from the domain's pool,
+ * TLB maintenance by VMID, and cache maintenance by set/way made safe.
+ */
+#include <skerry/arch/stage2.h>
+
+#include <asm/barrier.h>
+#include <asm/sysreg.h>
+#include <skerry/arch/cache.h>
+#include <skerry/arch/mmu.h>
+#include <skerry/domain.h>
+#include <skerry/error.h>
+#include <skerry/pool.h>
+
+#define VTCR_RES1  BIT(31)
+#define VTCR_WB_IS 0x3500UL /* SH0 inner, ORGN0 and IRGN0 write-back */
+#define VTCR_SL0_1 BIT(6)   /* start at level 1 */
+#define FLUSH_STEP (256 * KIB)
+
+static unsigned int pa_range(void)
+{
+	static const u8 bits[] = {32, 36, 40, 42, 44, 48};
+	u64 r = sysreg_read(id_aa64mmfr0_el1) & 15;
+
+	return bits[min(r, (u64)ARRAY_SIZE(bits) - 1)];
+}
+
+unsigned int stage2_ipa_bits(void)
+{
+	return min(40U, pa_range());
+}
+
+void stage2_init_cpu(void)
+{
+	u64 ps = min(sysreg_read(id_aa64mmfr0_el1) & 15, 5UL);
+
+	sysreg_write(vtcr_el2, VTCR_RES1 | VTCR_WB_IS | VTCR_SL0_1 | ps << 16 |
+				       (64 - stage2_ipa_bits()));
+	isb();
+}
+
+static struct pool *pool_of(struct pgtable *pt)
+{
+	return container_of(pt, struct stage2, pt)->pool;
+}
+
+static u64 *table_alloc(struct pgtable *pt)
+{
+	return pool_alloc_page(pool_of(pt));
+}
+
+static void table_free(struct pgtable *pt, u64 *table)
+{
+	pool_free_page(pool_of(pt), table);
+}
+
+static u64 *table_virt(struct pgtable *pt __unused, u64 pa)
+{
+	return direct_ptr(PADDR(pa));
+}
+
+static u64 table_phys(struct pgtable *pt __unused, const u64 *table)
+{
+	return direct_pa(table).v;
+}
+
+/* All translations of this VMID, stage 1 included, on all CPUs. */
+static void flush_vmid(u64 vttbr)
+{
+	u64 old = sysreg_read(vttbr_el2);
+
+	/* Partner: the table stores, seen by all walkers before the TLBI. */
+	dsb(ishst);
+	sysreg_write(vttbr_el2, vttbr);
+	isb();
+	__asm__ volatile("tlbi vmalls12e1is" ::: "memory");
+	dsb(ish);
+	/* A76 CVE-2025-10263, A55 2441007: broadcast once more. */
+	__asm__ volatile("tlbi vale2is, xzr" ::: "memory");
+	dsb(ish);
+	sysreg_write(vttbr_el2, old);
+	isb();
+}
+
+static void tlb_flush(struct pgtable *pt, u64 va __unused, u64 size __unused)
+{
+	flush_vmid(container_of(pt, struct stage2, pt)->vttbr);
+}
+
+static const struct pgtable_ops ops = {
+	.alloc = table_alloc,
+	.free = table_free,
+	.to_virt = table_virt,
+	.to_phys = table_phys,
+	.flush = tlb_flush,
+};
+
+int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid)
+{
+	unsigned int bits = stage2_ipa_bits();
+	u64 *root = pool_alloc_pages(pool, bits == 40 ? 2 : 1);
+
+	if (!root)
+		return -ENOMEM;
+	s2->pool = pool;
+	s2->vmid = vmid;
+	s2->vttbr = direct_pa(root).v | (u64)vmid << 48;
+	s2->pt = (struct pgtable){
+		.ops = &ops,
+		.root = root,
+		.start_level = 1,
+		.va_bits = (u8)bits,
+		.stage2 = true,
+	};
+	/* An earlier domain of this VMID may have left translations. */
+	flush_vmid(s2->vttbr);
+	return 0;
+}
+
+void stage2_exit(struct stage2 *s2)
+{
+	if (!s2->pt.root)
+		return;
+	flush_vmid(s2->vttbr);
+	pgtable_destroy(&s2->pt);
+	s2->pt.root = NULL;
+}
+
+int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
+	       unsigned int flags)
+{
+	return pgtable_map(&s2->pt, ipa.v, pa.v, size, flags);
+}
+
+int stage2_unmap(struct stage2 *s2, ipa_t ipa, u64 size)
+{
+	return pgtable_unmap(&s2->pt, ipa.v, size);
+}
+
+int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
+{
+	if (ipa.v >> s2->pt.va_bits)
+		return -ENOENT;
+	return pgtable_lookup(&s2->pt, ipa.v, leaf);
+}
+
+/*
+ * Set/way operations reach only the CPU's own caches and no system cache, so
+ * they cannot do what the guest wants (Arm ARM D7.5.9.5). The first one starts
+ * a flush by VA of all RAM; until the guest switches its caches the following
+ * ones have nothing left to do.
+ */
+bool stage2_flush_step(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+	u64 skip = v->flush_pos;
+
+	if (v->flush_done)
+		return true;
+	for (unsigned int i = 0; i < d->nr_ram; i++) {
+		u64 n, pa;
+
+		if (skip >= d->ram[i].size) {
+			skip -= d->ram[i].size;
+			continue;
+		}
+		pa = d->ram[i].pa.v + skip;
+		n = min(d->ram[i].size - skip,
+			FLUSH_STEP - (pa & (FLUSH_STEP - 1)));
+		cache_clean_inval(mmu_window(0, PADDR(pa)), n);
+		mmu_window_close(0);
+		v->flush_pos += n;
+		return false;
+	}
+	v->flush_pos = 0;
+	v->flush_done = true;
+	/* See the next switch of the caches. */
+	sysreg_write(hcr_el2, sysreg_read(hcr_el2) | HCR_TVM);
+	return true;
+}
+
+void stage2_cache_toggle(struct vcpu *v, bool on)
+{
+	if (on == v->caches_on)
+		return;
+	v->caches_on = on;
+	v->flush_done = false;
+	if (on)
+		sysreg_write(hcr_el2, sysreg_read(hcr_el2) & ~HCR_TVM);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a CPU holds of a vCPU besides general registers: EL1 and EL0 system
+ * registers, HCR_EL2, stage 2, timer, list registers, FP ownership. Moved only
+ * when the CPU changes vCPUs.
+ */
+#include <skerry/arch/vcpu.h>
+
+#include "arch_priv.h"
+
+#include <asm/barrier.h>
+#include <asm/sysreg.h>
+#include <skerry/cpu.h>
+#include <skerry/domain.h>
+#include <skerry/log.h>
+#include <skerry/string.h>
+
+/* One row per register: field of struct arch_sysregs, register name. */
+/* clang-format off */
+#define SYSREGS(op)                                                            \
+	op(sp_el0, sp_el0) op(sp_el1, sp_el1) op(elr_el1, elr_el1)             \
+	op(spsr_el1, spsr_el1) op(sctlr, sctlr_el1) op(cpacr, cpacr_el1)       \
+	op(ttbr0, ttbr0_el1) op(ttbr1, ttbr1_el1) op(tcr, tcr_el1)             \
+	op(mair, mair_el1) op(amair, amair_el1) op(vbar, vbar_el1)             \
+	op(esr, esr_el1) op(far, far_el1) op(afsr0, afsr0_el1)                 \
+	op(afsr1, afsr1_el1) op(par, par_el1) op(contextidr, contextidr_el1)   \
+	op(tpidr_el0, tpidr_el0) op(tpidrro_el0, tpidrro_el0)                  \
+	op(tpidr_el1, tpidr_el1) op(csselr, csselr_el1)                        \
+	op(cntkctl, cntkctl_el1) op(mdscr, mdscr_el1) op(vmpidr, vmpidr_el2)
+#define SAVE(field, reg) s->field = sysreg_read(reg);
+#define LOAD(field, reg) sysreg_write(reg, s->field);
+/* clang-format on */
+
+/* CPTR_EL2 of a guest: no SVE, no trace, no AMU; FP trapped or not. */
+static u64 guest_cptr(bool fp)
+{
+	return CPTR_RES1 | CPTR_TZ | CPTR_TTA | (fp ? 0 : CPTR_TFP);
+}
+
+void arch_fp_trap(struct vcpu *v)
+{
+	struct cpu *cpu = this_cpu();
+
+	sysreg_write(cptr_el2, CPTR_RES1 | CPTR_TZ | CPTR_TTA);
+	isb();
+	if (cpu->fp_owner != v) {
+		if (cpu->fp_owner)
+			arch_fp_save(&cpu->fp_owner->arch.fp);
+		arch_fp_load(&v->arch.fp);
+		cpu->fp_owner = v;
+	}
+}
+
+void arch_vcpu_load(struct vcpu *v)
+{
+	struct arch_sysregs *s = &v->arch.sys;
+	struct cpu *cpu = this_cpu();
+
+	/*
+	 * No speculative AT or walk may mix the old EL1 regime with the new
+	 * stage 2 (A53 1530924, A72 1319367): walks are disabled in TCR_EL1
+	 * while the registers change.
+	 */
+	sysreg_write(tcr_el1, TCR_EPD0 | TCR_EPD1);
+	sysreg_write(sctlr_el1, SCTLR_EL1_RESET | SCTLR_M);
+	isb();
+	sysreg_write(vttbr_el2, v->arch.vttbr);
+	sysreg_write(hcr_el2, v->arch.hcr);
+	sysreg_write(cntvoff_el2, v->arch.cntvoff);
+	isb();
+	sysreg_write(vpidr_el2, sysreg_read(midr_el1));
+	SYSREGS(LOAD)
+	sysreg_write(cntv_cval_el0, s->cntv_cval);
+	sysreg_write(cntv_ctl_el0, s->cntv_ctl);
+	sysreg_write(cptr_el2, guest_cptr(cpu->fp_owner == v));
+	/*
+	 * Another vCPU of this VMID may have run here: its local stage-1
+	 * entries and instructions must not be hit (DESIGN.md section 4).
+	 */
+	if (v->domain->last_vcpu[cpu->id] != v) {
+		__asm__ volatile("tlbi vmalle1\n\tic iallu" ::: "memory");
+		dsb(nsh);
+		v->domain->last_vcpu[cpu->id] = v;
+	}
+	isb();
+	cpu->current = v;
+	vgic_load(v);
+}
+
+void arch_vcpu_unload(struct vcpu *v)
+{
+	struct arch_sysregs *s = &v->arch.sys;
+	struct cpu *cpu = this_cpu();
+
+	if (arch_drain_serror())
+		log_line("d%u: SError taken while its vCPU %u was put off",
+			 v->domain->id, v->id);
+	vgic_unload(v);
+	s->cntv_cval = sysreg_read(cntv_cval_el0);
+	s->cntv_ctl = sysreg_read(cntv_ctl_el0);
+	sysreg_write(cntv_ctl_el0, 0);
+	SYSREGS(SAVE)
+	/* The hardware clears VSE when the guest takes the SError. */
+	v->arch.hcr = sysreg_read(hcr_el2);
+	cpu->current = NULL;
+}
+
+static u64 guest_hcr(const struct vcpu *v)
+{
+	u64 hcr = HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB |
+		  HCR_BSU_IS | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR |
+		  HCR_TSW | HCR_RW;
+	u64 isar1 = sysreg_read(id_aa64isar1_el1);
+
+	if (v->domain->wfi_trap)
+		hcr |= HCR_TWI;
+	if (isar1 & (BITS(11, 4) | BITS(31, 24))) /* pointer authentication */
+		hcr |= HCR_APK | HCR_API;
+	if (sysreg_read(id_aa64pfr0_el1) & BITS(31, 28)) /* RAS */
+		hcr |= HCR_TERR;
+	if (sysreg_read(id_aa64mmfr1_el1) & BITS(19, 16)) /* LORegions */
+		hcr |= HCR_TLOR;
+	return hcr;
+}
+
+void arch_vcpu_reset(struct vcpu *v, ipa_t entry, u64 arg)
+{
+	struct arch_vcpu *a = &v->arch;
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->fp_owner == v)
+		cpu->fp_owner = NULL;
+	memset(a, 0, sizeof(*a));
+	a->regs.x[0] = arg;
+	a->regs.pc = entry.v;
+	a->regs.pstate = SPSR_D | SPSR_A | SPSR_I | SPSR_F | SPSR_EL1H;
+	a->sys.sctlr = SCTLR_EL1_GUEST;
+	a->sys.vmpidr = vcpu_mpidr(v->id);
+	a->hcr = guest_hcr(v);
+	a->vttbr = v->domain->s2.vttbr;
+	a->cntvoff = v->domain->cntvoff;
+}
+
+u64 arch_vcpu_pc(const struct vcpu *v)
+{
+	return v->arch.regs.pc;
+}

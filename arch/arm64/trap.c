@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decoding and dispatch of what brings a CPU from a guest to EL2. Handlers
+ * never switch: they return the vCPU to run next.
+ */
+#include "arch_priv.h"
+#include "decode.h"
+#include "sysregs.h"
+
+#include <asm/barrier.h>
+#include <asm/sysreg.h>
+#include <skerry/domain.h>
+#include <skerry/irq.h>
+#include <skerry/log.h>
+#include <skerry/panic.h>
+#include <skerry/psci.h>
+
+#define HVC_IMM BITS(15, 0)
+
+/* After anything that may have stopped v: v again, or what is left. */
+static inline struct vcpu *next_vcpu(struct vcpu *v)
+{
+	if (likely(READ_ONCE(v->state) == VCPU_ON &&
+		   !domain_is_stopping(v->domain)))
+		return v;
+	return cpu_pick();
+}
+
+/*
+ * Blocked in a trapped WFI or CPU_SUSPEND: the CPU is v's own, so it waits
+ * here with v loaded and takes interrupts by polling. WFI wakes although they
+ * are masked (Arm ARM D1.7.2).
+ */
+static void wait_blocked(struct vcpu *v)
+{
+	while (READ_ONCE(v->state) == VCPU_ON &&
+	       !domain_is_stopping(v->domain) && !vgic_has_pending(v)) {
+		wfi();
+		irq_handle();
+	}
+	v->blocked = false;
+}
+
+struct vcpu *trap_call(struct vcpu *v, u64 esr)
+{
+	/* SMC traps with ELR at the SMC itself (Arm ARM D1.4.3). */
+	if (field_get(ESR_EC, esr) == EC_SMC64)
+		sysreg_write(elr_el2, sysreg_read(elr_el2) + 4);
+	if (unlikely(esr & HVC_IMM)) {
+		/* Neither SMCCC nor, in this version, Xen's HVC #0xEA1. */
+		v->arch.regs.pc = sysreg_read(elr_el2) - 4;
+		v->arch.regs.pstate = sysreg_read(spsr_el2);
+		arch_inject_undef(v);
+		sysreg_write(elr_el2, v->arch.regs.pc);
+		sysreg_write(spsr_el2, v->arch.regs.pstate);
+		return v;
+	}
+	psci_call(v);
+	if (unlikely(v->blocked))
+		wait_blocked(v);
+	return next_vcpu(v);
+}
+
+struct vcpu *trap_irq(struct vcpu *v)
+{
+	irq_handle();
+	return next_vcpu(v);
+}
+
+/* Result of a load to its register as the instruction asked (SSE, SF). */
+static void mmio_finish(struct vcpu *v, const struct mmio *m, u64 val)
+{
+	if (m->sign_extend) {
+		unsigned int shift = 64 - 8 * m->size;
+
+		val = (u64)((s64)(val << shift) >> shift);
+		if (!m->sf)
+			val = (u32)val;
+	}
+	if (m->reg != 31)
+		v->arch.regs.x[m->reg] = val;
+}
+
+static void emulate_mmio(struct vcpu *v, const struct mmio *m, u64 far)
+{
+	const struct emul_region *r =
+		emul_find(&v->domain->emul, m->ipa, m->size);
+	struct emul_access a;
+
+	if (unlikely(!r || !is_aligned(m->ipa, m->size))) {
+		arch_inject_abort(v, false, far);
+		return;
+	}
+	a = (struct emul_access){
+		.offset = m->ipa - r->base,
+		.size = m->size,
+		.write = m->write,
+	};
+	if (m->write && m->reg != 31)
+		a.value = v->arch.regs.x[m->reg];
+	if (m->write && m->size < 8)
+		a.value &= BITS(8 * m->size - 1, 0);
+	r->access(v, &a);
+	if (!m->write)
+		mmio_finish(v, m, a.value);
+	arch_vcpu_skip(&v->arch);
+}
+
+/*
+ * True when the guest's address is mapped after all: another CPU was changing
+ * the tables, and the access is made again.
+ */
+static bool fault_is_stale(struct vcpu *v, u64 esr, u64 ipa)
+{
+	struct pgtable_leaf leaf;
+
+	if (field_get(FSC_TYPE, esr) != FSC_TRANSLATION)
+		return false;
+	return !stage2_lookup(&v->domain->s2, IPA(ipa), &leaf);
+}
+
+static void data_abort(struct vcpu *v, u64 esr)
+{
+	u64 far = sysreg_read(far_el2), hpfar = sysreg_read(hpfar_el2);
+	struct mmio m;
+
+	if (likely(mmio_decode(esr, far, hpfar, &m))) {
+		if (likely(emul_find(&v->domain->emul, m.ipa, m.size)) ||
+		    !fault_is_stale(v, esr, m.ipa))
+			emulate_mmio(v, &m, far);
+		return;
+	}
+	if (field_get(ESR_ABT_FSC, esr) == FSC_EXTERNAL ||
+	    !fault_is_stale(v, esr, decode_ipa(far, hpfar))) {
+		domain_log_once(v->domain, "no syndrome for the access at "
+				"pc %#lx to %#lx: external abort",
+				v->arch.regs.pc, decode_ipa(far, hpfar));
+		arch_inject_abort(v, false, far);
+	}
+}
+
+static void fetch_abort(struct vcpu *v, u64 esr)
+{
+	u64 far = sysreg_read(far_el2);
+	u64 ipa = decode_ipa(far, sysreg_read(hpfar_el2));
+
+	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
+	    fault_is_stale(v, esr, ipa))
+		return;
+	arch_inject_abort(v, true, far);
+}
+
+static void trap_sysreg(struct vcpu *v, u64 esr)
+{
+	u64 pc = v->arch.regs.pc;
+	enum sysreg_result r = sysreg_emulate(v, (u32)(esr & ESR_ISS));
+
+	if (likely(r == SYSREG_DONE))
+		v->arch.regs.pc = pc + 4;
+	else if (r == SYSREG_UNDEF)
+		arch_inject_undef(v);
+}
+
+struct vcpu *trap_sync(struct vcpu *v, u64 esr)
+{
+	v->arch.esr = esr;
+	switch (field_get(ESR_EC, esr)) {
+	case EC_DABT_LOW:
+		data_abort(v, esr);
+		break;
+	case EC_SYSREG:
+		trap_sysreg(v, esr);
+		break;
+	case EC_FP:
+		arch_fp_trap(v);
+		break;
+	case EC_WFX:
+		arch_vcpu_skip(&v->arch);
+		if (!(esr & BIT(0))) /* WFI; a trapped WFE just returns */
+			wait_blocked(v);
+		break;
+	case EC_IABT_LOW:
+		fetch_abort(v, esr);
+		break;
+	default:
+		/* SVE, SME, trapped AArch32, LD64B, ...: not for guests. */
+		arch_inject_undef(v);
+	}
+	return next_vcpu(v);
+}
+
+struct vcpu *trap_fiq(struct vcpu *v, u64 esr __unused)
+{
+	/* Group 0 is the firmware's; with SCR_EL3.FIQ clear it could come. */
+	domain_log_once(v->domain, "unexpected FIQ ignored");
+	return next_vcpu(v);
+}
+
+struct vcpu *trap_serror(struct vcpu *v, u64 esr)
+{
+	/* Synchronised by nothing: the guest's own access is charged. */
+	log_line("d%u: SError, ESR %#lx, injected", v->domain->id, esr);
+	arch_inject_serror(v);
+	return next_vcpu(v);
+}
+
+struct vcpu *trap_aarch32(struct vcpu *v, u64 esr)
+{
+	domain_crash(v, "exception from AArch32 EL1, ESR %#lx", esr);
+	return next_vcpu(v);
+}
+
+void trap_own(u64 kind, struct el2_regs *regs)
+{
+	static const char *const names[] = {"synchronous exception",
+					    "unexpected interrupt", "FIQ",
+					    "SError"};
+
+	panic_regs(regs, names[kind & 3]);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What of a vCPU the architecture keeps. `struct arch_vcpu` is the first
+ * member of `struct vcpu`: while the vCPU runs, SP_EL2 holds its address and
+ * the entry stubs store the guest's registers straight into it. Guarded by
+ * running: only the CPU that runs the vCPU, or that holds RANK_VCPU while it
+ * does not run, touches it.
+ */
+#pragma once
+
+#include <skerry/util.h>
+
+struct vcpu;
+
+/* General registers; assembly knows the offsets (arch/arm64/offsets.c). */
+struct arch_regs {
+	u64 x[31];
+	u64 pc;	    /* valid after a full entry or a switch, else in ELR_EL2 */
+	u64 pstate; /* likewise, SPSR_EL2 */
+	u64 pad;
+};
+
+/* EL1 and EL0 system state, moved only when the CPU changes vCPUs. */
+struct arch_sysregs {
+	u64 sp_el0, sp_el1, elr_el1, spsr_el1;
+	u64 sctlr, cpacr, ttbr0, ttbr1, tcr, mair, amair, vbar;
+	u64 esr, far, afsr0, afsr1, par, contextidr;
+	u64 tpidr_el0, tpidrro_el0, tpidr_el1, csselr;
+	u64 cntkctl, cntv_ctl, cntv_cval, mdscr;
+	u64 vmpidr;
+};
+
+struct arch_fpregs {
+	__uint128_t v[32];
+	u64 fpsr, fpcr;
+};
+
+struct arch_vcpu {
+	struct arch_regs regs;
+	struct arch_sysregs sys;
+	struct arch_fpregs fp;
+	u64 hcr;     /* HCR_EL2 while it runs */
+	u64 vttbr;   /* copied from the domain */
+	u64 cntvoff; /* likewise */
+	u64 esr;     /* ESR_EL2 of the full entry being handled */
+	u8 fp_dirty; /* its FP state is (also) in the registers of fp_cpu */
+	u8 fp_cpu;
+};
+
+/* First state: `entry` at EL1h with MMU off, x0 = `arg`. vCPU not running. */
+void arch_vcpu_reset(struct vcpu *v, ipa_t entry, u64 arg);
+/* Guest PC and PSTATE, from ELR/SPSR when v is the one being handled. */
+u64 arch_vcpu_pc(const struct vcpu *v);
+/* Step over the trapped instruction. After a full entry only. */
+static inline void arch_vcpu_skip(struct arch_vcpu *a)
+{
+	a->regs.pc += 4;
+}
+
+/* Exceptions to the guest's EL1 (Arm ARM D1.3); after a full entry only. */
+void arch_inject_undef(struct vcpu *v);
+void arch_inject_abort(struct vcpu *v, bool fetch, u64 far);
+void arch_inject_serror(struct vcpu *v);
+/* Registers, fault and stack of a crashed vCPU as log lines. */
+void arch_vcpu_dump(const struct vcpu *v);

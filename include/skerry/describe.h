@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Guest descriptions: nodes with compatible "xen,domain" under /chosen of the
+ * host device tree, Xen's dom0less binding (docs/guests.md says what is
+ * accepted, ignored and refused). Reading only; kernel/build.c acts on it.
+ */
+#pragma once
+
+#include <skerry/util.h>
+
+#define DESCRIBE_MAX_VCPUS CONFIG_MAX_VCPUS
+#define DESCRIBE_NAME_SIZE 32
+
+struct describe_module {
+	u64 pa, size; /* size 0: absent */
+};
+
+enum when_all_off { ALL_OFF_POWEROFF, ALL_OFF_REBOOT, ALL_OFF_STAY };
+
+struct describe_guest {
+	char name[DESCRIBE_NAME_SIZE]; /* node name without unit address */
+	u64 memory;		       /* bytes, multiple of PAGE_SIZE */
+	unsigned int nr_vcpus;
+	unsigned int nr_spis;
+	u64 pool_size; /* bytes; xen,domain-p2m-mem-mb or our default */
+	bool vpl011;
+	bool wfi_trap;
+	struct describe_module kernel, ramdisk;
+	const char *bootargs; /* in the host DTB; "" when none */
+	/* Mask of physical CPUs allowed for each vCPU. */
+	u64 affinity[DESCRIBE_MAX_VCPUS];
+};
+
+/* `<node>: <property>: <reason>`, ready for the log. */
+struct describe_error {
+	char text[160];
+};
+
+/*
+ * Offset of the next xen,domain node after `prev` (0 to start), or < 0 when
+ * there is none.
+ */
+int describe_next(const void *fdt, int prev);
+/* 0, or -EINVAL with the reason in err. */
+int describe_guest(const void *fdt, int node, struct describe_guest *out,
+		   struct describe_error *err) __must_check;
+/* skerry,when-all-off and unknown skerry,* or xen,* properties of /chosen. */
+int describe_chosen(const void *fdt, enum when_all_off *out,
+		    struct describe_error *err) __must_check;

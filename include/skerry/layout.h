@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine that every guest sees: addresses and interrupts of Xen's public
+ * arch-arm.h, so that a guest built for Xen finds all at its place.
+ */
+#pragma once
+
+/* clang-format off */
+#define GUEST_GICD_BASE		0x03001000UL
+#define GUEST_GICD_SIZE		0x00010000UL
+#define GUEST_GICR_BASE		0x03020000UL
+#define GUEST_GICR_SIZE		0x01000000UL
+#define GUEST_GICR_STRIDE	0x00020000UL
+#define GUEST_PL011_BASE	0x22000000UL
+#define GUEST_PL011_SIZE	0x00001000UL
+#define GUEST_PL031_BASE	0x22001000UL	/* ours: free in Xen's map */
+#define GUEST_PL031_SIZE	0x00001000UL
+#define GUEST_RAM0_BASE		0x40000000UL
+#define GUEST_RAM0_SIZE		0xc0000000UL
+#define GUEST_RAM1_BASE		0x200000000UL
+#define GUEST_RAM1_SIZE		0xfe00000000UL
+
+#define GUEST_VTIMER_INTID	27
+#define GUEST_STIMER_INTID	29
+#define GUEST_PTIMER_INTID	30
+#define GUEST_PL011_INTID	32
+#define GUEST_PHANDLE_GIC	65000
+#define GUEST_MIN_SPIS		32	/* distributor granularity */
+/* clang-format on */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The board, as one pass over the host device tree found it
+ * (kernel/machine.c). Written once at boot, read-only afterwards.
+ */
+#pragma once
+
+#include <skerry/page.h>
+
+#define MACHINE_MAX_BANKS    16
+#define MACHINE_MAX_RESERVED 32
+
+enum cpu_method { CPU_METHOD_NONE, CPU_METHOD_PSCI, CPU_METHOD_SPIN };
+
+struct machine_cpu {
+	u64 mpidr; /* affinity fields only */
+	enum cpu_method method;
+	u64 release; /* spin table */
+	char compatible[32];
+};
+
+struct machine_gic {
+	u8 version; /* 2 or 3; 0 none found */
+	u64 dist, dist_size;
+	/* v3: redistributor regions; v2: GICC, GICH, GICV in that order */
+	u64 redist[4], redist_size[4];
+	u8 nr_redist;
+	u64 redist_stride; /* 0: from GICR_TYPER */
+	u32 maint_intid;
+};
+
+enum uart_kind { UART_NONE, UART_PL011 };
+
+struct machine {
+	const void *fdt;
+	u64 fdt_size; /* really used, not totalsize */
+	struct page_bank banks[MACHINE_MAX_BANKS];
+	unsigned int nr_banks;
+	struct page_bank reserved[MACHINE_MAX_RESERVED];
+	unsigned int nr_reserved;
+	struct machine_cpu cpus[CONFIG_NR_CPUS];
+	unsigned int nr_cpus;
+	unsigned int nr_cpus_ignored; /* beyond CONFIG_NR_CPUS */
+	struct machine_gic gic;
+	bool has_psci; /* with conduit SMC */
+	u32 timer_freq; /* 0: CNTFRQ_EL0 */
+	u32 vtimer_intid, ptimer_intid, htimer_intid;
+	enum uart_kind uart;
+	u64 uart_base;
+	u32 uart_intid;
+	char model[64];
+	char cmdline[256]; /* xen,xen-bootargs, else bootargs */
+};
+
+extern struct machine machine;
+
+/* dies on what no board can do without (memory, CPUs, GIC, timer). */
+void machine_parse(const void *fdt, u64 max_size);
+/* Is `word` one of the words of the hypervisor's command line? */
+bool machine_has_option(const char *word);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From descriptions to running domains. What fails here refuses one guest
+ * with one line and undoes what was done for it; the others go on.
+ */
+#include <skerry/build.h>
+
+#include "build_priv.h"
+
+#include <skerry/arch/cache.h>
+#include <skerry/arch/gic.h>
+#include <skerry/arch/mmu.h>
+#include <skerry/cpu.h>
+#include <skerry/domain.h>
+#include <skerry/error.h>
+#include <skerry/irq.h>
+#include <skerry/layout.h>
+#include <skerry/log.h>
+#include <skerry/panic.h>
+#include <skerry/pl031.h>
+#include <skerry/ptimer.h>
+#include <skerry/string.h>
+
+static struct {
+	struct describe_guest guests[CONFIG_MAX_DOMAINS];
+	bool ok[CONFIG_MAX_DOMAINS];
+	unsigned int nr;
+	struct page_bank modules[2 * CONFIG_MAX_DOMAINS];
+	unsigned int nr_modules;
+	enum when_all_off when_all_off;
+	/* The vCPU placed on each CPU: guest index << 8 | vCPU, or -1. */
+	int owner[CONFIG_NR_CPUS];
+	u64 scrub_ticks;
+} build;
+
+bool build_module(unsigned int i, struct page_bank *out)
+{
+	if (i >= build.nr_modules)
+		return false;
+	*out = build.modules[i];
+	return true;
+}
+
+u64 build_scrub_ticks(void)
+{
+	return build.scrub_ticks;
+}
+
+enum when_all_off build_when_all_off(void)
+{
+	return build.when_all_off;
+}
+
+/* Two guests may share a module, whole; nothing may overlap by part. */
+static bool add_module(const struct describe_module *m)
+{
+	if (!m->size)
+		return true;
+	for (unsigned int i = 0; i < build.nr_modules; i++) {
+		const struct page_bank *b = &build.modules[i];
+
+		if (b->base == m->pa && b->size == m->size)
+			return true;
+		if (m->pa < align_up(b->base + b->size, PAGE_SIZE) &&
+		    b->base < align_up(m->pa + m->size, PAGE_SIZE))
+			return false;
+	}
+	build.modules[build.nr_modules++] =
+		(struct page_bank){m->pa, m->size};
+	return true;
+}
+
+void build_read(const void *fdt)
+{
+	struct describe_error err;
+	int node = 0;
+
+	if (describe_chosen(fdt, &build.when_all_off, &err))
+		die("%s", err.text);
+	while ((node = describe_next(fdt, node)) > 0) {
+		struct describe_guest *g = &build.guests[build.nr];
+
+		if (build.nr == CONFIG_MAX_DOMAINS)
+			die("chosen: more than %u xen,domain nodes",
+			    CONFIG_MAX_DOMAINS);
+		if (describe_guest(fdt, node, g, &err))
+			log_line("refused: %s", err.text);
+		else if (!add_module(&g->kernel) || !add_module(&g->ramdisk))
+			log_line("refused: %s: reg: module overlaps another "
+				 "guest's", g->name);
+		else
+			build.ok[build.nr] = true;
+		build.nr++;
+	}
+}
+
+void build_scrub(paddr_t pa, u64 size)
+{
+	u64 start = time_now();
+
+	for (u64 n; size; pa.v += n, size -= n) {
+		n = min(size, FRAME_SIZE - (pa.v & (FRAME_SIZE - 1)));
+		cache_zero_clean(mmu_window(0, pa), n);
+		mmu_window_close(0);
+		irq_handle();
+	}
+	build.scrub_ticks += time_now() - start;
+}
+
+static u64 vcpu_mask(int who)
+{
+	u64 mask = build.guests[who >> 8].affinity[who & 0xff];
+
+	return mask & BITS(nr_cpus - 1, 0);
+}
+
+/*
+ * Bipartite matching by augmenting paths: `who` gets a CPU of its mask, moving
+ * vCPUs that were placed before if they have another choice. `seen` bounds the
+ * recursion to one visit per CPU.
+ */
+static bool place(int who, u64 *seen)
+{
+	for (unsigned int c = 0; c < nr_cpus; c++) {
+		if (!(vcpu_mask(who) & BIT(c)) || (*seen & BIT(c)))
+			continue;
+		*seen |= BIT(c);
+		if (build.owner[c] < 0 || place(build.owner[c], seen)) {
+			build.owner[c] = who;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool place_guest(unsigned int i)
+{
+	const struct describe_guest *g = &build.guests[i];
+
+	for (unsigned int n = 0; n < g->nr_vcpus; n++) {
+		u64 seen = 0;
+
+		if (place((int)(i << 8 | n), &seen))
+			continue;
+		log_line("refused: %s: cpus: no physical CPU of its own for "
+			 "vCPU %u of %u (%u CPUs, affinity %#lx)", g->name, n,
+			 g->nr_vcpus, nr_cpus, vcpu_mask((int)(i << 8 | n)));
+		for (unsigned int c = 0; c < nr_cpus; c++)
+			if (build.owner[c] >= 0 &&
+			    build.owner[c] >> 8 == (int)i)
+				build.owner[c] = -1;
+		return false;
+	}
+	return true;
+}
+
+static int build_vcpus(struct domain *d, unsigned int index)
+{
+	for (unsigned int c = 0; c < nr_cpus; c++) {
+		unsigned int id = (unsigned int)build.owner[c] & 0xff;
+		struct vcpu *v;
+
+		if (build.owner[c] < 0 || build.owner[c] >> 8 != (int)index)
+			continue;
+		v = pool_alloc(&d->pool, sizeof(*v), 64);
+		if (!v)
+			return -ENOMEM;
+		v->domain = d;
+		v->id = id;
+		v->cpu = c;
+		d->vcpus[id] = v;
+	}
+	return 0;
+}
+
+static int alloc_ram(struct domain *d, u64 ipa, u64 size)
+{
+	while (size) {
+		struct domain_ram *r = &d->ram[d->nr_ram];
+		u64 n = size;
+
+		if (d->nr_ram == DOMAIN_MAX_RAM)
+			return -ENOSPC;
+		/* 1 GiB blocks where they can be had, then what fits. */
+		while (page_alloc(n, n >= GIB ? GIB : FRAME_SIZE, ~0UL,
+				  PAGE_OWNED, (u8)d->id, &r->pa) &&
+		       page_alloc(n, FRAME_SIZE, ~0UL, PAGE_OWNED, (u8)d->id,
+				  &r->pa)) {
+			if (n <= FRAME_SIZE)
+				return -ENOMEM;
+			n = align_up(n / 2, FRAME_SIZE);
+		}
+		r->ipa = IPA(ipa);
+		r->size = n;
+		d->nr_ram++;
+		if (stage2_map(&d->s2, r->ipa, r->pa, n, PGT_R | PGT_W | PGT_X))
+			return -ENOMEM;
+		build_scrub(r->pa, n);
+		ipa += n;
+		size -= n;
+	}
+	return 0;
+}
+
+static int build_ram(struct domain *d)
+{
+	u64 low = min(d->memory, GUEST_RAM0_SIZE);
+	int err = alloc_ram(d, GUEST_RAM0_BASE, low);
+
+	if (!err && d->memory > low)
+		err = alloc_ram(d, GUEST_RAM1_BASE, d->memory - low);
+	return err;
+}
+
+static int build_parts(struct domain *d, const struct describe_guest *g)
+{
+	int err = stage2_init(&d->s2, &d->pool, (u8)d->id);
+
+	if (!err)
+		err = vgic_domain_init(d, g->nr_spis);
+	if (!err && g->vpl011)
+		err = vpl011_init(d);
+	if (!err)
+		err = pl031_init(d);
+	return err;
+}
+
+static void undo(struct domain *d)
+{
+	paddr_t pool = direct_pa(d->pool.base);
+	u64 size = d->pool.size;
+
+	for (unsigned int i = 0; i < d->nr_ram; i++) {
+		build_scrub(d->ram[i].pa, d->ram[i].size);
+		check(!page_release(d->ram[i].pa, d->ram[i].size, PAGE_OWNED,
+				    (u8)d->id));
+	}
+	vgic_domain_exit(d);
+	stage2_exit(&d->s2);
+	page_free_hyp(direct_ptr(pool), size);
+}
+
+static struct domain *new_domain(unsigned int id, const struct describe_guest *g)
+{
+	void *mem = page_alloc_hyp(g->pool_size);
+	struct pool pool;
+	struct domain *d;
+
+	if (!mem)
+		return NULL;
+	pool_init(&pool, mem, g->pool_size);
+	d = pool_alloc(&pool, sizeof(*d), 64);
+	if (!d) {
+		page_free_hyp(mem, g->pool_size);
+		return NULL;
+	}
+	d->pool = pool;
+	d->id = id;
+	memcpy(d->name, g->name, sizeof(d->name));
+	spin_init(&d->lock, RANK_DOMAIN);
+	spin_init(&d->vcpu_lock, RANK_VCPU);
+	d->memory = g->memory;
+	d->nr_vcpus = d->nr_inside = g->nr_vcpus;
+	d->wfi_trap = g->wfi_trap;
+	return d;
+}
+
+static void build_guest(unsigned int i)
+{
+	const struct describe_guest *g = &build.guests[i];
+	struct domain *d = new_domain(i + 1, g);
+	const char *what = "xen,domain-p2m-mem-mb: pool";
+	int err = -ENOMEM;
+
+	if (!d) {
+		log_line("refused: %s: no memory for its pool of %lu KiB",
+			 g->name, g->pool_size / KIB);
+		return;
+	}
+	err = build_vcpus(d, i);
+	if (!err)
+		err = build_parts(d, g);
+	if (!err) {
+		for (unsigned int n = 0; n < d->nr_vcpus; n++) {
+			ptimer_vcpu_init(d->vcpus[n]);
+			vgic_vcpu_reset(d->vcpus[n]);
+		}
+		what = "memory: not enough free RAM, or pool";
+		err = build_ram(d);
+	}
+	if (err) {
+		log_line("refused: %s: %s too small (error %d)", g->name, what,
+			 err);
+		undo(d);
+		return;
+	}
+	if (load_guest(d, g)) {
+		undo(d);
+		return;
+	}
+	domains[d->id] = d;
+}
+
+static void start_guest(struct domain *d)
+{
+	for (unsigned int n = 0; n < d->nr_vcpus; n++)
+		cpus[d->vcpus[n]->cpu].vcpu = d->vcpus[n];
+	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
+		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
+	domain_start(d);
+}
+
+static void free_modules(void)
+{
+	for (unsigned int i = 0; i < build.nr_modules; i++) {
+		u64 pa = align_down(build.modules[i].base, PAGE_SIZE);
+		u64 end = align_up(build.modules[i].base +
+				   build.modules[i].size, PAGE_SIZE);
+
+		check(!page_release(PADDR(pa), end - pa, PAGE_HYP,
+				    PAGE_OWNER_NONE));
+	}
+	build.nr_modules = 0;
+}
+
+void build_all(const void *fdt __unused)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int c = 0; c < CONFIG_NR_CPUS; c++)
+		build.owner[c] = -1;
+	for (unsigned int i = 0; i < build.nr; i++)
+		if (build.ok[i])
+			build.ok[i] = place_guest(i);
+	for (unsigned int i = 0; i < build.nr; i++)
+		if (build.ok[i])
+			build_guest(i);
+	free_modules();
+	/* What was loaded is in memory; no I-cache may hold older contents. */
+	cache_inval_icache_all();
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		if (domains[i]) {
+			start_guest(domains[i]);
+			nr++;
+		}
+	if (!nr)
+		die("chosen: no guest to start");
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Life of a domain after it was built: start, stop, crash, and the end, when
+ * the last of its CPUs has let go of it.
+ */
+#include <skerry/domain.h>
+
+#include <skerry/build.h>
+#include <skerry/cpu.h>
+#include <skerry/fmt.h>
+#include <skerry/log.h>
+#include <skerry/panic.h>
+#include <skerry/psci.h>
+
+#define MAX_WARNINGS 4
+
+struct domain *domains[CONFIG_MAX_DOMAINS + 1];
+
+void domain_start(struct domain *d)
+{
+	struct vcpu *v = d->vcpus[0];
+
+	WRITE_ONCE(d->state, DOMAIN_RUNNING);
+	store_release(&v->state, (u32)VCPU_PENDING);
+	ipi_send(v->cpu, IPI_WAKE);
+}
+
+void domain_stop(struct domain *d, enum stop_reason why)
+{
+	spin_lock(&d->lock);
+	if (d->state == DOMAIN_RUNNING) {
+		d->stop_reason = why;
+		WRITE_ONCE(d->state, DOMAIN_STOPPING);
+		for (unsigned int i = 0; i < d->nr_vcpus; i++)
+			ipi_send(d->vcpus[i]->cpu, IPI_WAKE);
+	}
+	spin_unlock(&d->lock);
+}
+
+void domain_crash(struct vcpu *v, const char *fmt, ...)
+{
+	struct domain *d = v->domain;
+	char reason[128];
+	va_list ap;
+
+	va_start(ap, fmt);
+	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	log_line("d%u %s: crashed: %s", d->id, d->name, reason);
+	arch_vcpu_dump(v);
+	domain_stop(d, STOP_CRASH);
+}
+
+void domain_log_once(struct domain *d, const char *fmt, ...)
+{
+	char text[160];
+	va_list ap;
+
+	if (__atomic_fetch_add(&d->nr_warned, 1, __ATOMIC_RELAXED) >=
+	    MAX_WARNINGS) {
+		/* Stay there, so that it never wraps. */
+		WRITE_ONCE(d->nr_warned, (u32)MAX_WARNINGS);
+		return;
+	}
+	va_start(ap, fmt);
+	fmt_vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_line("d%u: %s", d->id, text);
+}
+
+static void all_off(void)
+{
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		if (domains[i] && READ_ONCE(domains[i]->state) != DOMAIN_OFF)
+			return;
+	log_line("all guests are off");
+	switch (build_when_all_off()) {
+	case ALL_OFF_POWEROFF:
+		arch_poweroff();
+	case ALL_OFF_REBOOT:
+		arch_reboot();
+	case ALL_OFF_STAY:
+		break;
+	}
+}
+
+/* No CPU runs it any more: what it owned goes back, scrubbed. */
+static void finish(struct domain *d)
+{
+	static const char *const words[] = {"off", "reset", "crashed"};
+
+	console_guest_flush(d);
+	stage2_exit(&d->s2);
+	for (unsigned int i = 0; i < d->nr_ram; i++) {
+		build_scrub(d->ram[i].pa, d->ram[i].size);
+		check(!page_release(d->ram[i].pa, d->ram[i].size, PAGE_OWNED,
+				    (u8)d->id));
+	}
+	d->nr_ram = 0;
+	if (d->stop_reason != STOP_CRASH)
+		log_line("d%u %s: %s", d->id, d->name, words[d->stop_reason]);
+	WRITE_ONCE(d->state, DOMAIN_OFF);
+	all_off();
+}
+
+void domain_vcpu_left(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+	bool last;
+
+	timer_cancel(&v->ptimer.timer);
+	if (this_cpu()->fp_owner == v)
+		this_cpu()->fp_owner = NULL;
+	spin_lock(&d->lock);
+	last = --d->nr_inside == 0;
+	spin_unlock(&d->lock);
+	if (last)
+		finish(d);
+}
+
+struct vcpu *domain_vcpu_by_mpidr(struct domain *d, u64 mpidr)
+{
+	u64 id = (mpidr & 15) | (mpidr >> 8 & 0xff) << 4;
+
+	if ((mpidr & 0xff00ffffffUL) != (vcpu_mpidr((unsigned int)id) &
+					 0xff00ffffffUL) ||
+	    id >= d->nr_vcpus)
+		return NULL;
+	return d->vcpus[id];
+}

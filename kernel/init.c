@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Boot order: one explicit list. Runs on the boot CPU at its linked address,
+ * interrupts masked, on the boot stack.
+ */
+#include <skerry/init.h>
+
+#include <libfdt.h>
+
+#include <skerry/arch/cache.h>
+#include <skerry/arch/gic.h>
+#include <skerry/arch/init.h>
+#include <skerry/arch/mmu.h>
+#include <skerry/arch/stage2.h>
+#include <skerry/build.h>
+#include <skerry/console.h>
+#include <skerry/cpu.h>
+#include <skerry/domain.h>
+#include <skerry/irq.h>
+#include <skerry/log.h>
+#include <skerry/machine.h>
+#include <skerry/panic.h>
+#include <skerry/sections.h>
+#include <skerry/selftest.h>
+#include <skerry/string.h>
+
+#define DTB_MAX (2 * MIB) /* arm64 boot protocol */
+
+struct cpu cpus[CONFIG_NR_CPUS];
+unsigned int nr_cpus = 1;
+
+static u64 entry_tick;
+static paddr_t image;
+
+static void init_this_cpu(unsigned int id)
+{
+	struct cpu *cpu = &cpus[id];
+
+	cpu->id = id;
+	list_init(&cpu->timers);
+}
+
+/* The device tree, mapped as far as its header says, or die. */
+static const void *map_dtb(u64 dtb, u64 *size)
+{
+	u64 page = align_down(dtb, PAGE_SIZE);
+	const void *fdt = direct_ptr(PADDR(dtb));
+
+	if (!dtb || !is_aligned(dtb, 8))
+		die("no device tree: x0 is %#lx", dtb);
+	check(!mmu_map_direct(PADDR(page), 2 * PAGE_SIZE));
+	if (fdt_magic(fdt) != FDT_MAGIC)
+		die("no device tree at %#lx: magic is %#x", dtb,
+		    fdt_magic(fdt));
+	*size = fdt_totalsize(fdt);
+	if (*size > DTB_MAX || *size < sizeof(struct fdt_header))
+		die("device tree: totalsize: %#lx is impossible", *size);
+	if (dtb + *size > page + 2 * PAGE_SIZE)
+		check(!mmu_map_direct(PADDR(page + 2 * PAGE_SIZE),
+				      align_up(dtb + *size, PAGE_SIZE) - page -
+					      2 * PAGE_SIZE));
+	return fdt;
+}
+
+/* Nothing of the tree's slack stays mapped: it may become a guest's. */
+static void trim_dtb(u64 dtb, u64 total)
+{
+	u64 page = align_down(dtb, PAGE_SIZE);
+	u64 mapped = max(align_up(dtb + total, PAGE_SIZE),
+			 page + 2 * PAGE_SIZE);
+	u64 used = align_up(dtb + machine.fdt_size, PAGE_SIZE);
+
+	if (mapped > used)
+		mmu_unmap_direct(PADDR(used), mapped - used);
+}
+
+static bool overlap(u64 a, u64 a_size, u64 b, u64 b_size, u64 *end)
+{
+	if (a >= b + b_size || b >= a + a_size)
+		return false;
+	*end = b + b_size;
+	return true;
+}
+
+/* Memory for the ownership tables: the first room behind the image. */
+static u64 find_room(u64 size, u64 dtb)
+{
+	u64 at = align_up(image.v + (u64)(image_end - image_start), PAGE_SIZE);
+	struct page_bank m;
+	bool moved;
+
+	do {
+		u64 end = at;
+
+		moved = overlap(at, size, dtb, machine.fdt_size, &end);
+		for (unsigned int i = 0; i < machine.nr_reserved; i++)
+			moved |= overlap(at, size, machine.reserved[i].base,
+					 machine.reserved[i].size, &end);
+		for (unsigned int i = 0; build_module(i, &m); i++)
+			moved |= overlap(at, size, m.base, m.size, &end);
+		at = align_up(end, PAGE_SIZE);
+	} while (moved);
+	for (unsigned int i = 0; i < machine.nr_banks; i++)
+		if (at >= machine.banks[i].base &&
+		    at + size <= machine.banks[i].base + machine.banks[i].size)
+			return at;
+	die("memory: no room for %lu KiB behind the image", size / KIB);
+}
+
+static void claim(const char *what, u64 base, u64 size)
+{
+	u64 first = align_down(base, PAGE_SIZE);
+
+	if (page_claim(PADDR(first), align_up(base + size, PAGE_SIZE) - first,
+		       PAGE_HYP, PAGE_OWNER_NONE))
+		die("memory: %s at %#lx+%#lx is not free RAM", what, base,
+		    size);
+}
+
+/* Add a bank less the reserved ranges from index `from` on. */
+static void add_free(u64 lo, u64 hi, unsigned int from)
+{
+	for (unsigned int i = from; i < machine.nr_reserved; i++) {
+		u64 b = align_down(machine.reserved[i].base, PAGE_SIZE);
+		u64 e = align_up(machine.reserved[i].base +
+				 machine.reserved[i].size, PAGE_SIZE);
+
+		if (b >= hi || e <= lo)
+			continue;
+		if (b > lo)
+			add_free(lo, b, i + 1);
+		lo = e;
+		if (lo >= hi)
+			return;
+	}
+	lo = align_up(lo, PAGE_SIZE);
+	hi = align_down(hi, PAGE_SIZE);
+	if (lo < hi && page_add_free(PADDR(lo), hi - lo))
+		die("memory: banks overlap at %#lx", lo);
+}
+
+static void init_memory(u64 dtb)
+{
+	u64 size = align_up(page_table_size(machine.banks, machine.nr_banks),
+			    PAGE_SIZE);
+	u64 ghost = CONFIG_DEBUG ? align_up(ghost_size(machine.banks,
+						       machine.nr_banks),
+					    PAGE_SIZE)
+				 : 0;
+	u64 room = find_room(size + ghost, dtb);
+	u8 *mem = direct_ptr(PADDR(room));
+	struct page_bank m;
+
+	check(!mmu_map_direct(PADDR(room), size + ghost));
+	memset(mem, 0, size + ghost);
+	if (CONFIG_DEBUG)
+		ghost_init(machine.banks, machine.nr_banks, mem + size);
+	page_init(machine.banks, machine.nr_banks, mem);
+	for (unsigned int i = 0; i < machine.nr_banks; i++)
+		add_free(machine.banks[i].base,
+			 machine.banks[i].base + machine.banks[i].size, 0);
+	claim("the image", image.v, (u64)(image_end - image_start));
+	claim("the page table", room, size + ghost);
+	claim("the device tree", dtb, machine.fdt_size);
+	for (unsigned int i = 0; build_module(i, &m); i++)
+		claim("a guest's module", m.base, m.size);
+}
+
+static void init_cpu_parts(void)
+{
+	arch_init_cpu();
+	gic_init_cpu();
+	stage2_init_cpu();
+	time_init_cpu();
+	irq_init_cpu();
+}
+
+void cpu_secondary_main(void)
+{
+	init_cpu_parts();
+	store_release(&this_cpu()->online, 1U);
+	arch_enter(NULL);
+}
+
+static void init_cpus(void)
+{
+	nr_cpus = machine.nr_cpus;
+	for (unsigned int i = 0; i < nr_cpus; i++) {
+		init_this_cpu(i);
+		cpus[i].mpidr = machine.cpus[i].mpidr;
+		cpus[i].stack_top = mmu_alloc_stack(i);
+	}
+	gic_init();
+	arch_init();
+	init_cpu_parts();
+	cpus[0].online = 1;
+	smp_start_secondaries();
+	if (machine.nr_cpus_ignored)
+		log_line("%u CPUs beyond CONFIG_NR_CPUS stay off",
+			 machine.nr_cpus_ignored);
+}
+
+static void log_memory(void)
+{
+	struct page_stats st;
+	u64 pools = 0;
+
+	page_stats(&st);
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		if (domains[i])
+			pools += domains[i]->pool.size;
+	log_line("memory: %lu KiB kept, pools %lu KiB, guests %lu MiB, free "
+		 "%lu MiB", (st.hyp - pools) / KIB, pools / KIB,
+		 st.owned / MIB, st.free / MIB);
+}
+
+void init_first_guest(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	log_line("boot: %lu ticks to first guest, scrub %lu ticks",
+		 time_now() - entry_tick - build_scrub_ticks(),
+		 build_scrub_ticks());
+}
+
+void init_main(u64 dtb, u64 image_addr, u64 tick)
+{
+	const void *fdt;
+	u64 dtb_size;
+
+	entry_tick = tick;
+	image = PADDR(image_addr);
+	init_this_cpu(0);
+	mmu_boot(image);
+	mmu_init();
+	if (CONFIG_EARLY_UART) {
+		machine.uart = UART_PL011;
+		machine.uart_base = CONFIG_EARLY_UART_BASE;
+		console_init();
+	}
+	fdt = map_dtb(dtb, &dtb_size);
+	if (arch_find_console(fdt))
+		console_init();
+	machine_parse(fdt, dtb_size);
+	trim_dtb(dtb, dtb_size);
+	log_line("Skerry %s on %s", CONFIG_VERSION, machine.model);
+	build_read(fdt);
+	init_memory(dtb);
+	init_cpus();
+	console_init_irq();
+	log_line("%u CPUs, GICv%u with %u list registers, %u-bit IPA, "
+		 "timer %lu Hz", nr_cpus, gic_version(), gic_nr_lrs(),
+		 stage2_ipa_bits(), time_freq());
+	if (CONFIG_SELFTEST)
+		selftest_run();
+	build_all(fdt);
+	log_memory();
+	arch_enter(NULL);
+}

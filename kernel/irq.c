@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Physical interrupts that reach EL2, and IPIs. One interrupt is handled per
+ * entry: the next one traps again at once.
+ */
+#include <skerry/irq.h>
+
+#include <skerry/arch/gic.h>
+#include <skerry/console.h>
+#include <skerry/cpu.h>
+#include <skerry/domain.h>
+#include <skerry/layout.h>
+#include <skerry/log.h>
+#include <skerry/machine.h>
+
+#define SGI_IPI 0
+
+void irq_init_cpu(void)
+{
+	unsigned int id = this_cpu()->id;
+
+	gic_enable(machine.vtimer_intid, id, true);
+	gic_enable(machine.htimer_intid, id, true);
+	if (machine.gic.maint_intid)
+		gic_enable(machine.gic.maint_intid, id, true);
+}
+
+static void ack_and_end(u32 intid)
+{
+	gic_eoi(intid);
+	gic_deactivate(intid);
+}
+
+static void handle_other(u32 intid)
+{
+	struct vcpu *v = this_cpu()->current;
+
+	if (intid == machine.gic.maint_intid) {
+		/* A level: its cause goes before it is deactivated. */
+		if (v)
+			vgic_refresh(v);
+		else
+			gic_set_underflow(false);
+	} else if (intid == machine.htimer_intid) {
+		time_irq();
+	} else if (machine.uart && intid == machine.uart_intid) {
+		console_irq();
+	} else {
+		log_line("CPU %u: unexpected interrupt %u disabled",
+			 this_cpu()->id, intid);
+		gic_disable(intid);
+	}
+	ack_and_end(intid);
+}
+
+void irq_handle(void)
+{
+	u32 intid = gic_ack();
+
+	if (intid == machine.vtimer_intid) {
+		struct vcpu *v = this_cpu()->current;
+
+		gic_eoi(intid);
+		/* Stays active until the guest deactivates its own. */
+		if (likely(v))
+			vgic_inject_hw_ppi(v, GUEST_VTIMER_INTID);
+		else
+			gic_deactivate(intid);
+	} else if (intid == SGI_IPI) {
+		ack_and_end(intid);
+		ipi_handle();
+	} else if (intid < GIC_SPURIOUS) {
+		handle_other(intid);
+	}
+}
+
+void ipi_send(unsigned int cpu, u32 reasons)
+{
+	__atomic_fetch_or(&cpus[cpu].ipi, reasons, __ATOMIC_RELEASE);
+	gic_send_sgi(cpu, SGI_IPI);
+}
+
+void ipi_handle(void)
+{
+	struct cpu *cpu = this_cpu();
+	u32 ipi = __atomic_exchange_n(&cpu->ipi, 0, __ATOMIC_ACQUIRE);
+
+	if (ipi & IPI_STOP)
+		arch_cpu_park();
+	if (cpu->current && (ipi & IPI_REFRESH))
+		vgic_refresh(cpu->current);
+	/* IPI_WAKE has no work here: every way out looks at vCPU states. */
+	store_release(&cpu->ipi_seen, cpu->ipi_seen + 1);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loading a guest: an arm64 Image (Linux Documentation/arm64/booting) at the
+ * start of RAM, device tree and ramdisk 128 MiB above it where there is room,
+ * else at the end of the first bank, as Xen places them.
+ */
+#include "build_priv.h"
+
+#include <skerry/arch/cache.h>
+#include <skerry/arch/mmu.h>
+#include <skerry/domain.h>
+#include <skerry/error.h>
+#include <skerry/guestdt.h>
+#include <skerry/layout.h>
+#include <skerry/log.h>
+#include <skerry/string.h>
+
+#define IMAGE_MAGIC   0x644d5241 /* "ARM\x64" */
+#define IMAGE_BE      BIT(0)
+#define MODULE_OFFSET (128 * MIB)
+#define DTB_SIZE      (32 * KIB)
+#define DTB_ROOM      (64 * KIB)
+
+struct image_header {
+	u32 code[2];
+	u64 text_offset, image_size, flags, res[3];
+	u32 magic, res4;
+};
+static_assert(sizeof(struct image_header) == 64, "arm64 Image header");
+
+/* Host address of a guest address; *run = bytes that follow it in one piece. */
+static u64 ram_pa(const struct domain *d, u64 ipa, u64 *run)
+{
+	for (unsigned int i = 0; i < d->nr_ram; i++) {
+		const struct domain_ram *r = &d->ram[i];
+
+		if (ipa - r->ipa.v < r->size) {
+			*run = r->size - (ipa - r->ipa.v);
+			return r->pa.v + (ipa - r->ipa.v);
+		}
+	}
+	*run = 0;
+	return 0;
+}
+
+static u64 frame_rest(u64 addr)
+{
+	return FRAME_SIZE - (addr & (FRAME_SIZE - 1));
+}
+
+/*
+ * Copy into guest RAM and write it back to memory, from a module (host
+ * address) or, with src, from EL2's memory.
+ */
+static int put(struct domain *d, u64 ipa, u64 module, const void *src, u64 size)
+{
+	while (size) {
+		u64 run, pa = ram_pa(d, ipa, &run);
+		u64 n = min(min(size, run), frame_rest(pa));
+		u8 *to;
+
+		if (!n)
+			return -EFAULT;
+		if (!src)
+			n = min(n, frame_rest(module));
+		to = mmu_window(0, PADDR(pa));
+		memcpy(to, src ? src : mmu_window(1, PADDR(module)), n);
+		cache_clean_inval(to, n);
+		mmu_window_close(0);
+		if (!src)
+			mmu_window_close(1);
+		else
+			src = (const u8 *)src + n;
+		module += n;
+		ipa += n;
+		size -= n;
+	}
+	return 0;
+}
+
+static int read_header(const struct describe_guest *g, struct image_header *h)
+{
+	u64 first = min(sizeof(*h), frame_rest(g->kernel.pa));
+
+	if (g->kernel.size < sizeof(*h))
+		return -EINVAL;
+	memcpy(h, mmu_window(1, PADDR(g->kernel.pa)), first);
+	memcpy((u8 *)h + first, mmu_window(1, PADDR(g->kernel.pa + first)),
+	       sizeof(*h) - first);
+	mmu_window_close(1);
+	return 0;
+}
+
+static int check_header(const struct describe_guest *g,
+			const struct image_header *h)
+{
+	const char *why = NULL;
+
+	if (h->magic != IMAGE_MAGIC)
+		why = "is not an arm64 Image (32-bit kernels, zImage and ELF "
+		      "are not supported)";
+	else if (h->flags & IMAGE_BE)
+		why = "is a big-endian Image";
+	else if (h->text_offset >= GIB || h->image_size >= 4 * GIB)
+		why = "has an impossible header";
+	else if (h->code[0] == 0 && h->code[1] == 0)
+		why = "has no code";
+	if (!why)
+		return 0;
+	log_line("refused: %s: kernel: reg: the module at %#lx %s", g->name,
+		 g->kernel.pa, why);
+	return -EINVAL;
+}
+
+/* Where tree and ramdisk go, or 0 when the first bank is too small. */
+static u64 place_modules(const struct domain *d, u64 kernel_end, u64 size)
+{
+	u64 bank = GUEST_RAM0_BASE + min(d->memory, GUEST_RAM0_SIZE);
+	u64 at = GUEST_RAM0_BASE + MODULE_OFFSET;
+
+	if (kernel_end <= at && at + size <= bank)
+		return at;
+	at = align_down(bank - min(size, bank), DTB_ROOM);
+	return at >= kernel_end ? at : 0;
+}
+
+int load_guest(struct domain *d, const struct describe_guest *g)
+{
+	struct image_header h;
+	u64 entry, end, dtb, initrd;
+	void *fdt;
+	int err = -EINVAL;
+
+	if (read_header(g, &h)) {
+		log_line("refused: %s: kernel: reg: shorter than an Image "
+			 "header", g->name);
+		return err;
+	}
+	err = check_header(g, &h);
+	if (err)
+		return err;
+	entry = GUEST_RAM0_BASE + h.text_offset;
+	end = entry + max(h.image_size, g->kernel.size);
+	dtb = place_modules(d, end, DTB_ROOM + g->ramdisk.size);
+	if (!dtb) {
+		log_line("refused: %s: memory: %lu KiB is too small for a "
+			 "kernel of %lu and a ramdisk of %lu KiB", g->name,
+			 g->memory / KIB, (end - GUEST_RAM0_BASE) / KIB,
+			 g->ramdisk.size / KIB);
+		return -ENOSPC;
+	}
+	initrd = dtb + DTB_ROOM;
+	fdt = page_alloc_hyp(DTB_SIZE);
+	if (!fdt) {
+		log_line("refused: %s: no memory for its device tree",
+			 g->name);
+		return -ENOMEM;
+	}
+	err = guestdt_build(fdt, DTB_SIZE, d, g, initrd);
+	if (!err)
+		err = put(d, entry, g->kernel.pa, NULL, g->kernel.size);
+	if (!err)
+		err = put(d, initrd, g->ramdisk.pa, NULL, g->ramdisk.size);
+	if (!err)
+		err = put(d, dtb, 0, fdt, DTB_SIZE);
+	page_free_hyp(fdt, DTB_SIZE);
+	if (err)
+		log_line("refused: %s: its device tree cannot be made "
+			 "(error %d)", g->name, err);
+	d->vcpus[0]->on_entry = entry;
+	d->vcpus[0]->on_arg = dtb;
+	return err;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end: reason, registers and a symbolised backtrace on the console, other
+ * CPUs stopped. Takes no lock and trusts little.
+ */
+#include <skerry/panic.h>
+
+#include <skerry/arch/layout.h>
+#include <skerry/console.h>
+#include <skerry/cpu.h>
+#include <skerry/fmt.h>
+#include <skerry/log.h>
+#include <skerry/sections.h>
+#include <skerry/string.h>
+
+#define MAX_FRAMES 24
+
+/*
+ * Written by tools/gensyms.py: function start offsets from image_start in
+ * order, each with the offset of its name in symtab_names.
+ */
+struct symbol {
+	u32 addr, name;
+};
+extern const struct symbol symtab_start[], symtab_end[];
+extern const char symtab_names[];
+
+static void print_frame(u64 pc)
+{
+	const struct symbol *lo = symtab_start, *hi = symtab_end;
+	u64 off = pc - (u64)image_start;
+
+	if (pc < (u64)image_start || pc >= (u64)text_end) {
+		log_line("  %#018lx", pc);
+		return;
+	}
+	while (hi - lo > 1) {
+		const struct symbol *mid = lo + (hi - lo) / 2;
+
+		if (mid->addr <= off)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	if (lo < symtab_end)
+		log_line("  %#018lx %s+%#lx", pc, symtab_names + lo->name,
+			 off - lo->addr);
+	else
+		log_line("  %#018lx", pc);
+}
+
+/* A frame record lies in a mapped stack: EL2 stacks or the image's data. */
+static bool is_stack(u64 fp)
+{
+	return is_aligned(fp, 8) &&
+	       ((fp >= (u64)boot_stack_guard + PAGE_SIZE &&
+		 fp < (u64)boot_stack_top) ||
+		(fp >= (u64)cpus && fp < (u64)(cpus + CONFIG_NR_CPUS)) ||
+		(fp < this_cpu()->stack_top &&
+		 fp >= this_cpu()->stack_top - EL2_STACK_SIZE));
+}
+
+static void backtrace(u64 pc, u64 fp)
+{
+	log_line("backtrace:");
+	print_frame(pc);
+	for (unsigned int i = 0; i < MAX_FRAMES && is_stack(fp); i++) {
+		const u64 *frame = (const u64 *)fp;
+
+		if (!frame[1])
+			break;
+		/* The call, not the instruction after it. */
+		print_frame(frame[1] - 4);
+		if (frame[0] <= fp)
+			break;
+		fp = frame[0];
+	}
+}
+
+/* False when this CPU is in panic() already: then nothing more is safe. */
+static void begin(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->in_panic)
+		arch_cpu_park();
+	cpu->in_panic = true;
+	console_panic_mode();
+	for (unsigned int i = 0; i < nr_cpus; i++)
+		if (i != cpu->id && READ_ONCE(cpus[i].online))
+			ipi_send(i, IPI_STOP);
+}
+
+static __noreturn void end(void)
+{
+	if (CONFIG_PANIC_POWEROFF)
+		arch_poweroff();
+	arch_cpu_park();
+}
+
+void panic(const char *fmt, ...)
+{
+	char reason[160];
+	va_list ap;
+
+	begin();
+	va_start(ap, fmt);
+	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	log_line("panic: %s", reason);
+	log_line("CPU %u", this_cpu()->id);
+	backtrace((u64)__builtin_return_address(0) - 4,
+		  (u64)__builtin_frame_address(0));
+	end();
+}
+
+/* What a fault of EL2's own most likely is, by its address. */
+static const char *explain(const struct el2_regs *r)
+{
+	u64 ec = r->esr >> 26, fsc = r->esr & 0x3c;
+
+	if (ec == 0x25 && ((r->far >> 40) == (EL2_STACK_BASE >> 40) ||
+			   align_down(r->far, PAGE_SIZE) ==
+				   (u64)boot_stack_guard))
+		return "stack overflow";
+	if (ec == 0x25 && fsc == 0x0c && (r->esr & BIT(6)))
+		return "write to read-only memory";
+	if (ec == 0x21 && fsc == 0x0c)
+		return "execution of data";
+	if (ec == 0x25 || ec == 0x21)
+		return "access to unmapped memory";
+	if (ec == 0x3c)
+		return "breakpoint";
+	return "exception";
+}
+
+void panic_regs(const struct el2_regs *r, const char *why)
+{
+	begin();
+	log_line("panic: %s: %s", why, explain(r));
+	log_line("CPU %u: ESR %#lx FAR %#lx PC %#lx SP %#lx PSTATE %#lx",
+		 this_cpu()->id, r->esr, r->far, r->pc, r->sp, r->pstate);
+	for (unsigned int i = 0; i < 28; i += 4)
+		log_line("x%-2u %016lx %016lx %016lx %016lx", i, r->x[i],
+			 r->x[i + 1], r->x[i + 2], r->x[i + 3]);
+	log_line("x28 %016lx %016lx %016lx", r->x[28], r->x[29], r->x[30]);
+	backtrace(r->pc, r->x[29]);
+	end();
+}
+
+void die(const char *fmt, ...)
+{
+	char reason[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	console_panic_mode();
+	log_line("boot: %s", reason);
+	end();
+}
