@@ -9,12 +9,15 @@
 
 static u32 data_word = 0xd65f03c0; /* ret */
 
+/* Through a pointer that the compiler cannot see through. */
+static int (*volatile again)(volatile int *p);
+
 static int recurse(volatile int *p)
 {
 	volatile int frame[64];
 
 	frame[0] = *p + 1;
-	return recurse(frame) + frame[0];
+	return again(frame) + frame[0];
 }
 
 void selftest_run(void)
@@ -26,9 +29,10 @@ void selftest_run(void)
 		log_line("selftest: executing data");
 		((void (*)(void))(u64)&data_word)();
 	} else if (machine_has_option("selftest=overflow")) {
-		int zero = 0;
+		volatile int zero = 0;
 
 		log_line("selftest: overflowing the stack");
+		again = recurse;
 		recurse(&zero);
 	} else if (machine_has_option("selftest=panic")) {
 		panic("selftest");

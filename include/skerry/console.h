@@ -6,6 +6,7 @@
 #pragma once
 
 #include <skerry/emul.h>
+#include <skerry/spinlock.h>
 
 struct domain;
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make help` lists what can be asked for.
+MAKEFLAGS += -rR --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+O        ?= build
+Q        := $(if $(V),,@)
+COMPILER ?= gcc
+CROSS    ?= aarch64-linux-gnu-
+ifeq ($(COMPILER),clang)
+CC       := clang --target=aarch64-linux-gnu
+else
+CC       := $(CROSS)gcc
+endif
+HOSTCC   := gcc
+PY       := /usr/bin/python3
+conf     := $O/.config
+hdr      := $O/include/config.h
+export KCONFIG_CONFIG := $(conf)
+export KCONFIG_SET O
+
+# What a user may say to `make run`; see DESIGN and docs/guests.md.
+export CONFIG CPUS MEM GIC CPU BOOT ICOUNT TIMEOUT QEMU_EXTRA
+
+.PHONY: all setup run test check check-static unit size bench clean help \
+        menuconfig guests
+all: $O/skerry.bin
+
+help:
+	@echo 'make                  build/skerry.elf and build/skerry.bin'
+	@echo 'make run              boot the demo, or CONFIG=guests.dts, on QEMU'
+	@echo '    CPUS= MEM= GIC=3 CPU= BOOT=uboot|direct ICOUNT=0|1 TIMEOUT= QEMU_EXTRA='
+	@echo 'make test             every test; ends with "N passed, N failed"'
+	@echo 'make check            static checks and unit tests only'
+	@echo 'make bench            measure, next to the figures without Skerry'
+	@echo 'make size             text, data, bss and lines against the budget'
+	@echo 'make BOARD_defconfig  choose the configuration of a board'
+	@echo 'make menuconfig       change the configuration'
+	@echo 'make clean'
+	@echo 'Variables: O=folder COMPILER=gcc|clang KCONFIG_SET="DEBUG=y" V=1'
+
+# --- configuration ---------------------------------------------------------
+%_defconfig:
+	$Qmkdir -p $O
+	$Q$(PY) -m defconfig --kconfig Kconfig boards/$*/defconfig
+menuconfig: $(conf)
+	$Q$(PY) -m menuconfig
+$(conf):
+	$Qmkdir -p $O
+	$Q$(PY) -m defconfig --kconfig Kconfig boards/qemu-virt/defconfig >/dev/null
+# auto.conf is the stamp; config.h keeps its date when its text is unchanged.
+$O/auto.conf: $(conf) tools/genconf.py Kconfig
+	$Qmkdir -p $(dir $(hdr))
+	$Q$(PY) tools/genconf.py $@ $(hdr) && touch $@
+$(hdr): $O/auto.conf ;
+
+standalone := clean help setup run test bench %_defconfig
+ifneq ($(filter-out $(standalone),$(or $(MAKECMDGOALS),all)),)
+include $O/auto.conf
+endif
+
+# --- sources: each folder's build.mk appends to srcs-y ---------------------
+board := $(patsubst "%",%,$(CONFIG_BOARD))
+dirs  := lib arch/arm64 kernel sched vgic smmu pv drivers boards/$(board)
+srcs  :=
+define collect
+srcs-y :=
+-include $1/build.mk
+srcs += $$(addprefix $1/,$$(srcs-y))
+endef
+$(foreach d,$(dirs),$(eval $(call collect,$d)))
+fdt   := fdt fdt_ro fdt_rw fdt_sw fdt_wip fdt_addresses fdt_check fdt_strerror
+objs  := $(patsubst %,$O/%.o,$(basename $(srcs))) $(fdt:%=$O/libfdt/%.o)
+
+# --- hypervisor image ------------------------------------------------------
+warn     := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wmissing-prototypes \
+            -Wstrict-prototypes
+CPPFLAGS := -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+            -Iinclude -Iarch/arm64/include -Ilib/libfdt -Ithird_party/libfdt \
+            -I$O/include -include $(hdr) -MMD -MP
+CFLAGS   := -std=gnu11 -O2 -g -march=armv8-a -ffreestanding -fno-common \
+            -mgeneral-regs-only -mstrict-align -mno-outline-atomics -ffixed-x18 \
+            -fno-pic -fno-stack-protector -fno-strict-aliasing \
+            -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+            -ffile-prefix-map=$(CURDIR)/=
+LDFLAGS  := --fatal-warnings --build-id=none -z noexecstack -static \
+            --no-warn-rwx-segments
+ifeq ($(COMPILER),gcc)
+CFLAGS   += -fno-tree-loop-distribute-patterns -mfix-cortex-a53-835769 \
+            -mfix-cortex-a53-843419
+LDFLAGS  += --fix-cortex-a53-835769 --fix-cortex-a53-843419
+else
+CFLAGS   += -mfix-cortex-a53-835769
+LDFLAGS  += --fix-cortex-a53-843419
+endif
+run       = @echo '  $1 $@'; mkdir -p $(@D);
+cflags-lib/string.c := -fno-builtin
+
+$O/libfdt/%.o: third_party/libfdt/%.c $(hdr) Makefile
+	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) -Wno-unused-parameter -c -o $@ $<
+$O/%.o: %.c $(hdr) Makefile
+	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) $(warn) $(cflags-$<) -c -o $@ $<
+$O/%.o: %.S $(hdr) $O/include/offsets.h Makefile
+	$(call run,AS ) $(CC) $(CPPFLAGS) -D__ASSEMBLER__ -c -o $@ $<
+$O/%.lds: %.lds.S $(hdr) Makefile
+	$(call run,LDS) $(CC) $(CPPFLAGS) -D__ASSEMBLER__ -E -P -MT $@ -o $@ $<
+$O/include/offsets.h: arch/arm64/offsets.c $(hdr) Makefile
+	$(call run,GEN) $(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ -S -o - $< | \
+	  sed -n 's/.*@DEF \([A-Z0-9_]*\) [#$$]*\(-*[0-9]*\).*/#define \1 \2/p' >$@
+# Two links: the second one has the symbols of the first (panic backtraces).
+ldscript := $O/arch/arm64/skerry.lds
+$O/skerry.elf: $(ldscript) $(objs) tools/gensyms.py
+	$(call run,LD ) $(PY) tools/gensyms.py --empty $O/symtab.S && \
+	$(CC) -c -o $O/symtab.o $O/symtab.S && \
+	$(CROSS)ld $(LDFLAGS) -T $< -o $O/skerry.1 $(objs) $O/symtab.o && \
+	$(CROSS)nm -n $O/skerry.1 >$O/skerry.syms1 && \
+	$(PY) tools/gensyms.py $O/skerry.syms1 $O/symtab.S && \
+	$(CC) -c -o $O/symtab.o $O/symtab.S && \
+	$(CROSS)ld $(LDFLAGS) -T $< -Map $O/skerry.map -o $@ $(objs) $O/symtab.o && \
+	$(CROSS)nm -n $@ >$O/skerry.syms && \
+	$(PY) tools/gensyms.py --check $O/skerry.syms1 $O/skerry.syms && rm $O/skerry.1
+$O/skerry.bin: $O/skerry.elf
+	$(call run,BIN) $(CROSS)objcopy -O binary $< $@
+
+# --- guests, for the demo and the tests ------------------------------------
+-include guests/guests.mk
+
+# --- host checks: tests/unit/build.mk names the sources of each test -------
+-include tests/unit/build.mk
+units := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*_test.c))
+unit-cflags := -std=gnu11 -g -O1 -fsanitize=address,undefined \
+  -fno-sanitize-recover=undefined -Wall -Wextra -Wno-unused-parameter -D__HOST__ \
+  -Iinclude -Itests/host/include -Ithird_party/libfdt -include $(hdr) -MMD -MP
+define unit-rule
+$O/unit/$1: tests/unit/$1.c $$(unit-$1) $$(hdr) Makefile tests/unit/build.mk
+	$$(call run,HCC) $$(HOSTCC) $$(unit-cflags) $$(unit-cflags-$1) -MF $$@.d -MT $$@ \
+	  -o $$@ $$< $$(unit-$1) -lcmocka
+endef
+$(foreach u,$(notdir $(units)),$(eval $(call unit-rule,$u)))
+unit: $(units)
+	$Qset -e; for t in $(units); do echo "  RUN $$t"; $$t; done
+check-static:
+	$Q$(PY) tools/check_layers.py
+check: check-static unit
+
+size: $O/skerry.elf
+	$Q$(PY) tools/size.py $O/skerry.elf $(CROSS)size
+
+# --- what a newcomer types -------------------------------------------------
+setup:
+	$Qscripts/setup
+run: setup
+	$Q$(MAKE) all guests
+	$Qtools/run
+test: setup
+	$Qscripts/run-tests
+bench: setup
+	$Q$(MAKE) all guests
+	$Qtools/bench
+
+clean: ; $Qrm -rf $O
+-include $(objs:.o=.d) $(units:=.d) $O/include/offsets.h.d
