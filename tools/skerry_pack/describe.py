@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guest descriptions: the same rules as the hypervisor's kernel/describe.c,
+applied before anything is packed, with every error and not only the first.
+
+docs/guests.md is the reference of what is accepted, ignored and refused.
+"""
+import re
+from dataclasses import dataclass, field
+
+from . import fdt
+
+MAX_VCPUS = 8
+MAX_SPIS = 988			# INTIDs 32 to 1019
+NAME_SIZE = 31
+PAGE_KIB = 4
+
+LATER = "not supported"
+PV = "not supported (only \"disabled\": paravirtual devices are not there yet)"
+
+# Domain properties that are known and do nothing.
+IGNORED = {
+    "phandle", "linux,phandle", "max_grant_version", "max_grant_frames",
+    "max_maptrack_frames",
+}
+# Known properties of Xen's binding and of ours that are not supported,
+# beside those that `xen,` or `skerry,` would catch.
+REFUSED = {
+    "direct-map", "domain-cpupool", "llc-colors", "v8r_el1_msa",
+}
+# Known later: the reason says so, where an unknown name gets "unknown".
+KNOWN = {
+    "xen,static-mem", "xen,static-heap", "xen,sci_type", "xen,shared-mem",
+    "xen,shm-id", "xen,reg", "xen,path", "xen,force-assign-without-iommu",
+    "xen,passthrough", "xen,evtchn", "xen,dom0-bootargs",
+    "skerry,period-us", "skerry,budget-us", "skerry,deadline-us",
+    "skerry,weight", "skerry,slice-us", "skerry,extra-time",
+    "skerry,restart", "skerry,watchdog-ms", "skerry,role", "skerry,dma",
+    "skerry,config",
+}
+KNOWN_NODES = {
+    "multiboot,device-tree", "skerry,fit", "skerry,vbd", "skerry,vif",
+    "xen,evtchn-v1", "xen,domain-shared-memory-v1",
+}
+ALL_OFF = ("poweroff", "reboot", "stay")
+
+
+@dataclass
+class Module:
+    """A part of a guest: `file` in the source form, else a `reg`."""
+    node: fdt.Node
+    kind: str			# "kernel" or "ramdisk"
+    file: str = None
+    address: int = None
+    size: int = None
+    data: bytes = field(default=None, repr=False)
+
+
+@dataclass
+class Guest:
+    node: fdt.Node
+    name: str
+    memory: int = 0		# bytes
+    cpus: int = 0
+    vpl011: bool = False
+    kernel: Module = None
+    ramdisk: Module = None
+    bootargs: str = ""
+    affinity: dict = field(default_factory=dict)
+
+    def modules(self):
+        return [m for m in (self.kernel, self.ramdisk) if m]
+
+
+class Errors(list):
+    """One line each: `file: node: property: reason`."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file = file
+
+    def add(self, node, prop, reason):
+        path = node if isinstance(node, str) else node.path
+        self.append(f"{self.file}: {path}: {prop}: {reason}")
+
+
+class Checker:
+    """Reads /chosen of a tree into guests, errors into `errors`."""
+
+    def __init__(self, errors, nr_cpus=None):
+        self.errors = errors
+        self.nr_cpus = nr_cpus
+        self.guests = []
+        self.when_all_off = "poweroff"
+
+    def read(self, root):
+        for name in root.nodes:
+            if name != "chosen":
+                self.errors.add(root.nodes[name], "node",
+                                "only /chosen belongs in a guest description")
+        chosen = root.nodes.get("chosen")
+        if not chosen:
+            self.errors.add("/chosen", "node", "missing")
+            return
+        self._chosen(chosen)
+        for node in chosen.nodes.values():
+            if node.compatible("xen,domain"):
+                self._guest(node)
+            else:
+                self._foreign(node)
+        if not self.guests:
+            self.errors.add(chosen, "xen,domain", "no guest is described")
+        self._resources(chosen)
+
+    # --- helpers -----------------------------------------------------------
+
+    def _get(self, node, prop, reader):
+        """reader(prop) with its ValueError turned into an error line."""
+        try:
+            return reader(prop)
+        except ValueError as e:
+            self.errors.add(node, prop, str(e))
+            return None
+
+    def _unknown(self, node, prop):
+        """Properties that no rule took."""
+        if prop in REFUSED or prop in KNOWN:
+            self.errors.add(node, prop, LATER)
+        elif prop.startswith(("xen,", "skerry,")):
+            self.errors.add(node, prop, "unknown property")
+
+    def _foreign(self, node):
+        """A child of /chosen that is not a domain."""
+        try:
+            names = node.strings("compatible") or []
+        except ValueError:
+            names = []
+        for name in names:
+            if name.startswith(("xen,", "skerry,", "multiboot,")):
+                self.errors.add(node, "compatible", f"{name}: {LATER}")
+                return
+
+    def _chosen(self, chosen):
+        for prop in chosen.props:
+            if prop == "skerry,when-all-off":
+                value = self._get(chosen, prop, chosen.string)
+                if value in ALL_OFF:
+                    self.when_all_off = value
+                elif value is not None:
+                    self.errors.add(chosen, prop, "must be \"poweroff\", "
+                                    "\"reboot\" or \"stay\"")
+            elif prop == "xen,xen-bootargs":
+                self._get(chosen, prop, chosen.string)
+            else:
+                self._unknown(chosen, prop)
+
+    # --- a guest -----------------------------------------------------------
+
+    def _guest(self, node):
+        name = node.name.split("@")[0]
+        guest = Guest(node, name)
+        if len(name) > NAME_SIZE:
+            self.errors.add(node, "name", f"longer than {NAME_SIZE} characters")
+        if any(g.name == name for g in self.guests):
+            self.errors.add(node, "name", "two guests have this name")
+        self.guests.append(guest)
+        for prop in node.props:
+            handler = PROPS.get(prop)
+            if handler:
+                handler(self, guest, node, prop)
+            elif prop not in IGNORED:
+                self._unknown(node, prop)
+        for prop in ("memory", "cpus"):
+            if prop not in node.props:
+                self.errors.add(node, prop, "missing")
+        for child in node.nodes.values():
+            self._child(guest, child)
+        if not guest.kernel:
+            self.errors.add(node, "multiboot,kernel", "missing")
+
+    def _memory(self, guest, node, prop):
+        kib = self._get(node, prop, node.u64)
+        if kib is None:
+            return
+        if not kib or kib % PAGE_KIB:
+            self.errors.add(node, prop, f"{kib} KiB: must be a multiple of "
+                            f"{PAGE_KIB} KiB and not zero")
+        guest.memory = kib * 1024
+
+    def _cpus(self, guest, node, prop):
+        count = self._get(node, prop, node.u32)
+        if count is None:
+            return
+        if not 1 <= count <= MAX_VCPUS:
+            self.errors.add(node, prop, f"{count}: must be 1 to {MAX_VCPUS}")
+        guest.cpus = count
+
+    def _vpl011(self, guest, node, prop):
+        if node.props[prop]:
+            self.errors.add(node, prop, "must be empty")
+        guest.vpl011 = True
+
+    def _nr_spis(self, _guest, node, prop):
+        count = self._get(node, prop, node.u32)
+        if count is None:
+            return
+        if count > MAX_SPIS:
+            self.errors.add(node, prop, f"{count}: at most {MAX_SPIS}")
+        elif not count and "vpl011" in node.props:
+            self.errors.add(node, prop, "0: vpl011 needs one")
+
+    def _enhanced(self, _guest, node, prop):
+        value = self._get(node, prop, lambda p: node.strings(p) or [""])
+        if value is not None and value != ["disabled"]:
+            self.errors.add(node, prop, PV)
+
+    def _wfi(self, _guest, node, prop):
+        if self._get(node, prop, node.string) not in (None, "trap", "native"):
+            self.errors.add(node, prop, "must be \"trap\" or \"native\"")
+
+    def _pool(self, _guest, node, prop):
+        mib = self._get(node, prop, node.u32)
+        if mib is not None and not 1 <= mib <= 1024:
+            self.errors.add(node, prop, f"{mib}: must be 1 to 1024")
+
+    def _cells(self, _guest, node, prop):
+        count = self._get(node, prop, node.u32)
+        if count is not None and not 1 <= count <= 2:
+            self.errors.add(node, prop, f"{count}: must be 1 or 2")
+
+    def _passthrough(self, _guest, node, prop):
+        if self._get(node, prop, node.string) not in (None, "disabled"):
+            self.errors.add(node, prop, "not supported (only \"disabled\")")
+
+    def _zero(self, _guest, node, prop):
+        """A capability that is accepted only when it is off."""
+        value = self._get(node, prop, node.u32)
+        if value:
+            self.errors.add(node, prop, "not supported (only 0)")
+
+    def _trap_unmapped(self, _guest, node, prop):
+        value = self._get(node, prop, node.u32)
+        if value is not None and value != 1:
+            self.errors.add(node, prop, "not supported (only 1)")
+
+    def _accept(self, guest, node, prop):
+        pass
+
+    # --- its sub-nodes -------------------------------------------------------
+
+    def _child(self, guest, node):
+        try:
+            names = node.strings("compatible") or []
+        except ValueError as e:
+            self.errors.add(node, "compatible", str(e))
+            return
+        if "multiboot,kernel" in names:
+            self._module(guest, node, "kernel")
+        elif "multiboot,ramdisk" in names:
+            self._module(guest, node, "ramdisk")
+        elif "xen,vcpu" in names:
+            self._vcpu(guest, node)
+        elif set(names) & KNOWN_NODES:
+            name = next(n for n in names if n in KNOWN_NODES)
+            self.errors.add(node, "compatible", f"{name}: {LATER}")
+        else:
+            self.errors.add(node, "compatible",
+                            f"{names[0] if names else 'missing'}: unknown "
+                            "kind of sub-node")
+
+    def _module(self, guest, node, kind):
+        if getattr(guest, kind):
+            self.errors.add(node, "compatible",
+                            f"a second multiboot,{kind} module")
+            return
+        module = Module(node, kind)
+        setattr(guest, kind, module)
+        for prop in node.props:
+            if prop == "skerry,file":
+                module.file = self._get(node, prop, node.string)
+            elif prop == "bootargs" and kind == "kernel":
+                guest.bootargs = self._get(node, prop, node.string) or ""
+            elif prop == "bootargs":
+                self.errors.add(node, prop, "belongs in the kernel's node")
+            elif prop not in ("compatible", "reg", "phandle"):
+                self._unknown(node, prop)
+        has_file, has_reg = "skerry,file" in node.props, "reg" in node.props
+        if has_file and has_reg:
+            self.errors.add(node, "reg", "skerry,file has its reg written")
+        elif has_reg:
+            self._module_reg(guest, module)
+        elif not has_file:
+            self.errors.add(node, "reg", "missing, and no skerry,file")
+
+    def _module_reg(self, guest, module):
+        node = module.node
+        try:
+            counts = [guest.node.u32(p) for p in
+                      ("#address-cells", "#size-cells")]
+            if None in counts:
+                raise ValueError("the guest lacks #address-cells or "
+                                 "#size-cells")
+            pairs = fdt.reg_pairs(node, *counts)
+            if len(pairs) != 1 or not pairs[0][1]:
+                raise ValueError("must be one address and a size")
+            module.address, module.size = pairs[0]
+        except ValueError as e:
+            self.errors.add(node, "reg", str(e))
+
+    def _vcpu(self, guest, node):
+        number = self._get(node, "id", node.u32)
+        cpus = self._get(node, "hard-affinity", node.string)
+        for prop in node.props:
+            if prop not in ("compatible", "id", "hard-affinity", "phandle"):
+                self._unknown(node, prop)
+        if "id" not in node.props:
+            self.errors.add(node, "id", "missing")
+        elif number is not None:
+            if guest.cpus and number >= guest.cpus:
+                self.errors.add(node, "id", f"{number}: the guest has "
+                                f"{guest.cpus} vCPUs")
+            elif number in guest.affinity:
+                self.errors.add(node, "id", f"{number}: described twice")
+        if cpus is None:
+            return
+        allowed = cpu_list(cpus)
+        if not allowed:
+            self.errors.add(node, "hard-affinity",
+                            f"\"{cpus}\" is not a list of CPUs")
+            return
+        if self.nr_cpus and not any(c < self.nr_cpus for c in allowed):
+            self.errors.add(node, "hard-affinity", f"\"{cpus}\": the board "
+                            f"has {self.nr_cpus} CPUs")
+        guest.affinity[number] = allowed
+
+    # --- all together --------------------------------------------------------
+
+    def _resources(self, chosen):
+        """Each vCPU has a physical CPU of its own: is there an assignment?"""
+        if not self.nr_cpus:
+            return
+        wanted = [(g, i) for g in self.guests for i in range(g.cpus)]
+        if len(wanted) > self.nr_cpus:
+            self.errors.add(chosen, "cpus", f"{len(wanted)} vCPUs, but the "
+                            f"board has {self.nr_cpus} CPUs")
+            return
+        owner = {}
+
+        def place(vcpu, seen):
+            guest, number = vcpu
+            for cpu in sorted(guest.affinity.get(number,
+                                                 range(self.nr_cpus))):
+                if cpu >= self.nr_cpus or cpu in seen:
+                    continue
+                seen.add(cpu)
+                if cpu not in owner or place(owner[cpu], seen):
+                    owner[cpu] = vcpu
+                    return True
+            return False
+
+        for vcpu in wanted:
+            if not place((vcpu[0], vcpu[1]), set()):
+                self.errors.add(vcpu[0].node, "hard-affinity",
+                                f"no CPU of its own for vCPU {vcpu[1]}")
+
+
+PROPS = {
+    "compatible": Checker._accept,
+    "memory": Checker._memory,
+    "cpus": Checker._cpus,
+    "vpl011": Checker._vpl011,
+    "nr_spis": Checker._nr_spis,
+    "capabilities": Checker._zero,
+    "sve": Checker._zero,
+    "passthrough": Checker._passthrough,
+    "trap-unmapped-accesses": Checker._trap_unmapped,
+    "xen,enhanced": Checker._enhanced,
+    "xen,domain-p2m-mem-mb": Checker._pool,
+    "skerry,wfi": Checker._wfi,
+    "#address-cells": Checker._cells,
+    "#size-cells": Checker._cells,
+}
+
+
+def cpu_list(value):
+    """The set of "0-3,5", or an empty set where it is not such a list."""
+    out = set()
+    for part in value.split(","):
+        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
+        if not match:
+            return set()
+        first = int(match[1])
+        last = int(match[2] or first)
+        if last < first:
+            return set()
+        out.update(range(first, last + 1))
+    return out

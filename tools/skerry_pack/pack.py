@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a checked description to bytes: modules read, addresses planned, one
+device tree made of the board's and the guests'. `direct` and `uboot` differ
+only in who loads it; see their functions."""
+import json
+import os
+
+from . import describe, fdt, image, plan, uboot
+
+SPARE_MIB = 192			# asked for beside guests and modules
+OWN_MIB = 16			# what the hypervisor cannot do without
+
+
+class PackError(Exception):
+    """Lines for the user; nothing was written."""
+
+    def __init__(self, lines):
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class Board:
+    """What the packing tool reads from a host device tree."""
+
+    def __init__(self, blob):
+        self.root = fdt.parse(blob)
+        self.reserved = fdt.reserve_map(blob)
+        self.nr_cpus = sum(n.props.get("device_type") == b"cpu\0"
+                           for n in self.root.walk())
+        counts = (self.root.u32("#address-cells") or 2,
+                  self.root.u32("#size-cells") or 1)
+        self.banks = [pair for n in self.root.nodes.values()
+                      if n.props.get("device_type") == b"memory\0"
+                      for pair in fdt.reg_pairs(n, *counts) if pair[1]]
+        if not self.nr_cpus or not self.banks:
+            raise fdt.FdtError("no CPUs or no memory in the board's tree")
+
+
+class Pack:
+    """A description being packed. Reading it collects errors; after
+    finish() the modules have data and addresses and `host_dtb()` works."""
+
+    def __init__(self, dts, top="."):
+        self.dts = dts
+        self.top = top
+        self.errors = describe.Errors(dts)
+        try:
+            self.root = fdt.compile_source(dts) if dts.endswith(".dts") \
+                else fdt.parse(image.read(dts))
+        except (fdt.FdtError, image.ImageError) as e:
+            raise PackError(str(e).splitlines()) from None
+        self.check = describe.Checker(self.errors)
+        self.board = None
+
+    def guests(self):
+        return self.check.guests
+
+    def read(self, nr_cpus=None):
+        """Checks the description and loads its files."""
+        self.check.nr_cpus = nr_cpus
+        self.check.read(self.root)
+        for guest in self.guests():
+            for module in guest.modules():
+                if module.file:
+                    self._load(guest, module)
+
+    def _load(self, guest, module):
+        try:
+            path = image.locate(module.file, self.dts, self.top)
+            if module.kind == "kernel":
+                module.data = image.read_kernel(path)
+                self._fits(guest, module, path)
+            else:
+                module.data = image.read(path)
+        except image.ImageError as e:
+            self.errors.add(module.node, "skerry,file", str(e))
+
+    def _fits(self, guest, module, path):
+        head = image.header(module.data, path)
+        need = head.text_offset % plan.ALIGN + head.image_size
+        if guest.memory and need > guest.memory:
+            self.errors.add(guest.node, "memory",
+                            f"{guest.memory >> 10} KiB: the kernel alone "
+                            f"needs {(need + 1023) >> 10} KiB")
+
+    def needs(self):
+        """CPUs and MiB that a board must have for these guests."""
+        cpus = max(1, sum(g.cpus for g in self.guests()))
+        for guest in self.guests():
+            for allowed in guest.affinity.values():
+                cpus = max(cpus, min(allowed) + 1)
+        total = sum(g.memory for g in self.guests())
+        total += sum(plan.up(len(m.data)) for _, m in self.modules())
+        mib = -(-total // plan.MIB) + SPARE_MIB
+        return cpus, max(512, plan.up(mib, 128))
+
+    def fits_board(self, board):
+        """The rules that need to know the machine."""
+        self.board = board
+        ram = sum(size for _, size in board.banks)
+        want = sum(g.memory for g in self.guests())
+        if want + (OWN_MIB << 20) > ram:
+            self.errors.add("/chosen", "memory", f"the guests want "
+                            f"{want >> 20} MiB and the hypervisor {OWN_MIB}, "
+                            f"the board has {ram >> 20} MiB")
+
+    def place(self, hypervisor):
+        """Plans all addresses. `hypervisor` is its image's bytes."""
+        head = image.header(hypervisor, "hypervisor")
+        self.plan = plan.Plan(self.board.banks, self.board.reserved)
+        base = self.plan.base
+        self.plan.reserve("loader", base, plan.LOADER_LOW)
+        self.hyp = plan.Slot("hypervisor", base + plan.HYP_OFFSET,
+                             head.image_size)
+        self.plan.reserve("dtb", self.plan.dtb_address(), plan.DTB_ROOM)
+        if self.hyp.end > base + plan.LOADER_LOW:
+            self.plan.reserve("hypervisor", self.hyp.address, self.hyp.size)
+        for guest in self.guests():
+            for module in guest.modules():
+                if module.data is None:
+                    continue
+                # Rounded up: the loader may write whole pages.
+                slot = self.plan.place(f"{guest.name} {module.kind}",
+                                       len(module.data))
+                module.address, module.size = slot.address, len(module.data)
+                self._write_reg(guest, module)
+
+    @staticmethod
+    def _write_reg(guest, module):
+        counts = []
+        for prop in ("#address-cells", "#size-cells"):
+            guest.node.props.setdefault(prop, fdt.cells(2, 1))
+            counts.append(int.from_bytes(guest.node.props[prop], "big"))
+        module.node.props.pop("skerry,file", None)
+        module.node.props["reg"] = (fdt.cells(module.address, counts[0]) +
+                                    fdt.cells(module.size, counts[1]))
+
+    def host_dtb(self):
+        """The board's tree with our /chosen in it, as a blob."""
+        chosen = self.board.root.add("chosen")
+        for prop in list(chosen.props):
+            if prop in ("bootargs", "kaslr-seed", "rng-seed") or \
+                    prop.startswith("linux,"):
+                del chosen.props[prop]
+        ours = self.root.nodes["chosen"]
+        chosen.props.update(ours.props)
+        chosen.nodes.update(ours.nodes)
+        return fdt.build(self.board.root, self.board.reserved)
+
+    def modules(self):
+        return [(g, m) for g in self.guests() for m in g.modules()
+                if m.data is not None]
+
+    def raise_errors(self):
+        if self.errors:
+            raise PackError(self.errors)
+
+
+def prepare(dts, hypervisor, board_dtb, top=".", force=False, bootargs=None,
+            interactive=False):
+    """A Pack with everything placed, or PackError. `force` packs in spite of
+    errors that leave something to pack (to show the hypervisor's own)."""
+    pack = Pack(dts, top)
+    board = Board(board_dtb)
+    pack.read(board.nr_cpus)
+    pack.fits_board(board)
+    if not force or "chosen" not in pack.root.nodes:
+        pack.raise_errors()
+    if bootargs:
+        pack.root.add("chosen").props["xen,xen-bootargs"] = fdt.text(bootargs)
+    for guest in pack.guests():
+        if interactive and guest.kernel and guest.ramdisk:
+            guest.kernel.node.props["bootargs"] = \
+                fdt.text((guest.bootargs + " interactive").strip())
+    try:
+        pack.place(hypervisor)
+    except plan.PlanError as e:
+        raise PackError([f"{dts}: /chosen: memory: {e}"]) from None
+    return pack
+
+
+def write_direct(pack, out, hyp_path):
+    """Files for QEMU's -kernel and -dtb: host.dtb, the modules, and plan.json
+    with the arguments that load them."""
+    os.makedirs(out, exist_ok=True)
+    dtb = os.path.join(out, "host.dtb")
+    _write(dtb, pack.host_dtb())
+    args = ["-kernel", hyp_path, "-dtb", dtb]
+    for guest, module in pack.modules():
+        path = os.path.join(out, f"{guest.name}-{module.kind}.bin")
+        _write(path, module.data)
+        args += ["-device", f"loader,file={path},addr={module.address:#x},"
+                 "force-raw=on"]
+    result = {"qemu": args, "modules": describe_modules(pack),
+              "when_all_off": pack.check.when_all_off}
+    _write(os.path.join(out, "plan.json"),
+           (json.dumps(result, indent=2) + "\n").encode())
+    return result
+
+
+def write_uboot(pack, out, hypervisor):
+    """boot.scr, skerry.itb and disk.img for U-Boot."""
+    os.makedirs(out, exist_ok=True)
+    parts = [uboot.Part(f"{g.name}-{m.kind}", m.address, m.data)
+             for g, m in pack.modules()]
+    load = pack.plan.place("hypervisor image", pack.hyp.size)
+    fit_at = pack.plan.place(
+        "FIT", sum(len(p.data) for p in parts) + len(hypervisor) + plan.MIB)
+    uboot.write_boot_dir(out, uboot.Boot(
+        hypervisor=hypervisor, hyp_address=load.address,
+        dtb=pack.host_dtb(), dtb_address=pack.plan.dtb_address(),
+        parts=parts, fit_address=fit_at.address))
+    result = {"disk": os.path.join(out, "disk.img"),
+              "modules": describe_modules(pack),
+              "when_all_off": pack.check.when_all_off}
+    _write(os.path.join(out, "plan.json"),
+           (json.dumps(result, indent=2) + "\n").encode())
+    return result
+
+
+def describe_modules(pack):
+    return [{"guest": g.name, "kind": m.kind, "address": m.address,
+             "size": m.size} for g, m in pack.modules()]
+
+
+def _write(path, data):
+    with open(path, "wb") as f:
+        f.write(data)
