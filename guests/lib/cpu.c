@@ -73,6 +73,11 @@ s64 cpu_start(unsigned int cpu, void (*fn)(void *), void *arg)
 			 (u64)b);
 }
 
+u64 cpu_boot_record(unsigned int cpu)
+{
+	return (u64)&boots[cpu];
+}
+
 bool cpu_is_off(unsigned int cpu)
 {
 	return psci(PSCI_AFFINITY_INFO, plat.mpidr[cpu], 0, 0) == 1;

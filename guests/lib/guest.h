@@ -16,6 +16,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int32_t s32;
 typedef int64_t s64;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -146,6 +147,7 @@ void tap_plan(void);		/* prints 1..N */
 void mmu_init(void);		/* builds the identity map; boot CPU */
 void mmu_on(void);		/* each CPU */
 void cache_clean(const void *p, size_t size);
+void mmu_allow_exec(u64 addr);	/* for the gigabyte around a device address */
 
 /* --- CPUs, PSCI, timer (cpu.c) -------------------------------------------- */
 
@@ -183,6 +185,8 @@ u64 hvc_call(u64 fn, u64 a1, u64 a2, u64 a3);
 u64 smc_call(u64 fn, u64 a1, u64 a2, u64 a3);
 /* Runs fn(arg) on a CPU that is off; returns PSCI's answer. fn may return. */
 s64 cpu_start(unsigned int cpu, void (*fn)(void *), void *arg);
+/* CPU_ON's context for secondary_entry, for a CPU once started. */
+u64 cpu_boot_record(unsigned int cpu);
 bool cpu_is_off(unsigned int cpu);
 void power_off(void) __attribute__((noreturn));
 

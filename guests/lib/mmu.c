@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An identity map of 39 bits: RAM write-back cacheable, all else device
- * memory that is never executed. 1 GiB blocks, 2 MiB blocks where RAM does not
+ * memory that is not executed. 1 GiB blocks, 2 MiB blocks where RAM does not
  * fill a gigabyte. No page permissions and no unmapping.
  */
 #include "guest.h"
@@ -85,4 +85,11 @@ void cache_clean(const void *p, size_t size)
 	for (u64 a = (u64)p & ~(line - 1); a < (u64)p + size; a += line)
 		asm volatile("dc civac, %0" ::"r"(a) : "memory");
 	dsb();
+}
+
+void mmu_allow_exec(u64 addr)
+{
+	l1[addr / GIB] &= ~DESC_XN;
+	cache_clean(&l1[addr / GIB], 8);
+	asm volatile("tlbi vmalle1is\n\tdsb ish\n\tisb" ::: "memory");
 }
