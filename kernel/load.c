@@ -13,6 +13,7 @@
 #include <skerry/guestdt.h>
 #include <skerry/layout.h>
 #include <skerry/log.h>
+#include <skerry/page.h>
 #include <skerry/string.h>
 
 #define IMAGE_MAGIC   0x644d5241 /* "ARM\x64" */
@@ -56,9 +57,10 @@ static int put(struct domain *d, u64 ipa, u64 module, const void *src, u64 size)
 {
 	while (size) {
 		u64 run, pa = ram_pa(d, ipa, &run);
-		u64 n = min(min(size, run), frame_rest(pa));
+		u64 n = min(size, run);
 		u8 *to;
 
+		n = min(n, frame_rest(pa));
 		if (!n)
 			return -EFAULT;
 		if (!src)

@@ -23,7 +23,6 @@ __noreturn void trap_own(u64 kind, struct el2_regs *regs);
 void arch_fp_trap(struct vcpu *v);
 
 /* mmu.c */
-void mmu_boot(paddr_t image);
 void mmu_switch_root(void);
 paddr_t mmu_boot_root(void);
 

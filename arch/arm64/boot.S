@@ -16,7 +16,7 @@ image_head:				/* arm64 Image header */
 	b	boot_entry
 	.long	0
 	.quad	0			/* text_offset: any 2 MiB boundary */
-	.quad	image_end - image_start
+	.quad	image_size
 	.quad	0xa			/* little-endian, 4 KiB, anywhere */
 	.quad	0, 0, 0
 	.ascii	"ARM\x64"

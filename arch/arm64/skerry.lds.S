@@ -40,6 +40,7 @@ SECTIONS
 	}
 	. = ALIGN(4096);
 	image_end = .;
+	image_size = ABSOLUTE(image_end - image_start);
 	/DISCARD/ : {
 		*(.note*) *(.comment*) *(.eh_frame*) *(.interp) *(.dynamic)
 		*(.dynsym) *(.dynstr) *(.hash) *(.gnu.hash) *(.gnu.attributes)

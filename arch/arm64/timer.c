@@ -32,3 +32,10 @@ void arch_timer_off(void)
 	sysreg_write(cnthp_ctl_el2, 0);
 	isb();
 }
+
+bool arch_vtimer_line(void)
+{
+	return (sysreg_read(cntv_ctl_el0) &
+		(CNT_CTL_ENABLE | CNT_CTL_IMASK | CNT_CTL_ISTATUS)) ==
+	       (CNT_CTL_ENABLE | CNT_CTL_ISTATUS);
+}

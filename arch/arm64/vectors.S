@@ -308,12 +308,14 @@ arch_fp_save:
 	fp_regs	stp
 	mrs	x1, fpsr
 	mrs	x2, fpcr
-	stp	x1, x2, [x0, #512]
+	str	x1, [x0, #512]
+	str	x2, [x0, #520]
 	ret
 	.globl	arch_fp_load
 arch_fp_load:
 	fp_regs	ldp
-	ldp	x1, x2, [x0, #512]
+	ldr	x1, [x0, #512]
+	ldr	x2, [x0, #520]
 	msr	fpsr, x1
 	msr	fpcr, x2
 	ret

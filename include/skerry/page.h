@@ -76,3 +76,8 @@ void page_free_hyp(void *p, u64 size);
 void ghost_set(paddr_t pa, u64 size, enum page_state state, u8 owner);
 /* Panics where the ghost map and the ownership words differ. */
 void ghost_check_page(paddr_t pa, const struct page_info *info);
+u64 ghost_size(const struct page_bank *banks, unsigned int nr);
+void ghost_init(const struct page_bank *banks, unsigned int nr, void *mem);
+struct domain;
+/* Panics when d's stage 2 maps RAM that is not d's. */
+void ghost_check_domain(struct domain *d);

@@ -22,3 +22,5 @@ struct vcpu;
  * afterwards: the call may have stopped or blocked v.
  */
 void psci_call(struct vcpu *v);
+/* Bits 0 to 2: SMCCC_ARCH_WORKAROUND_1 to 3 are offered to guests. */
+unsigned int smccc_workarounds(void);

@@ -37,6 +37,7 @@ struct vgic_irq {
 	bool line : 1;	  /* level: input high */
 	bool latch : 1;	  /* edge seen, or set-pending written */
 	bool active : 1;  /* as of the last fold when in an LR */
+	bool lr_pending : 1; /* likewise, of its LR */
 	u64 router;	  /* IROUTER as written */
 };
 

@@ -20,6 +20,8 @@ static inline paddr_t direct_pa(const void *p)
 /* Of a symbol of the image. */
 paddr_t image_pa(const void *sym);
 
+/* Where the image was loaded; before anything else of this header. */
+void mmu_boot(paddr_t image);
 /* Boot CPU, once, before page_init(): may map, with a reserve of tables. */
 void mmu_init(void);
 /* Guarded stack of a CPU; its top. Boot only. */

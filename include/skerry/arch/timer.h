@@ -6,3 +6,6 @@
 
 void arch_timer_set(u64 deadline);
 void arch_timer_off(void);
+
+/* Does the loaded vCPU's virtual timer assert its interrupt now? */
+bool arch_vtimer_line(void);

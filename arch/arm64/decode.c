@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decoding of data abort syndromes; pure. */
+#include "decode.h"
+
+#include <asm/sysreg.h>
+
+bool mmio_decode(u64 esr, u64 far, u64 hpfar, struct mmio *m)
+{
+	u64 type = field_get(FSC_TYPE, esr);
+
+	/* A stage-1 walk or cache instruction is no access of a register. */
+	if (!(esr & ESR_DABT_ISV) || (esr & (ESR_DABT_S1PTW | ESR_DABT_CM)) ||
+	    (type != FSC_TRANSLATION && type != FSC_PERMISSION &&
+	     type != FSC_ACCESS))
+		return false;
+	m->ipa = decode_ipa(far, hpfar);
+	m->size = (u8)(1U << field_get(ESR_DABT_SAS, esr));
+	m->reg = (u8)field_get(ESR_DABT_SRT, esr);
+	m->write = esr & ESR_DABT_WNR;
+	m->sign_extend = esr & ESR_DABT_SSE;
+	m->sf = esr & ESR_DABT_SF;
+	return true;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A domain's memory in the hypervisor: carve upwards, keep freed pages. */
+#include <skerry/pool.h>
+
+#include <skerry/string.h>
+
+void pool_init(struct pool *p, void *base, u64 size)
+{
+	*p = (struct pool){.base = base, .size = size};
+}
+
+void *pool_alloc(struct pool *p, u64 size, u64 align)
+{
+	u64 start = align_up(p->used, align);
+
+	if (start > p->size || size > p->size - start)
+		return NULL;
+	p->used = start + size;
+	return memset(p->base + start, 0, size);
+}
+
+void *pool_alloc_pages(struct pool *p, unsigned int nr)
+{
+	u64 align = PAGE_SIZE, start;
+
+	while (align < nr * PAGE_SIZE)
+		align *= 2;
+	/* Alignment of the address, not of the offset in the pool. */
+	start = align_up((u64)p->base + p->used, align) - (u64)p->base;
+	if (start > p->size || nr * PAGE_SIZE > p->size - start)
+		return NULL;
+	/* Whole pages skipped for alignment are not lost. */
+	for (u64 at = align_up(p->used, PAGE_SIZE); at + PAGE_SIZE <= start;
+	     at += PAGE_SIZE)
+		pool_free_page(p, p->base + at);
+	p->used = start + nr * PAGE_SIZE;
+	return memset(p->base + start, 0, nr * PAGE_SIZE);
+}
+
+void *pool_alloc_page(struct pool *p)
+{
+	u64 *page = p->free_page;
+
+	if (!page)
+		return pool_alloc(p, PAGE_SIZE, PAGE_SIZE);
+	p->free_page = (u64 *)page[0];
+	p->nr_free--;
+	return memset(page, 0, PAGE_SIZE);
+}
+
+void pool_free_page(struct pool *p, void *page)
+{
+	*(u64 *)page = (u64)p->free_page;
+	p->free_page = page;
+	p->nr_free++;
+}

@@ -1,0 +1,1 @@
+srcs-y += string.c fmt.c

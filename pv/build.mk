@@ -1,0 +1,1 @@
+srcs-y += psci.c vpl011.c pl031.c ptimer.c

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PSCI (DEN 0022D) and SMCCC (DEN 0028) calls of guests. The power state of a
+ * vCPU moves OFF -> ON_PENDING by CPU_ON, -> ON by the CPU that takes it
+ * (kernel/cpu.c), -> OFF by CPU_OFF, all under the domain's vcpu_lock.
+ */
+#include <skerry/psci.h>
+
+#include <skerry/cpu.h>
+#include <skerry/domain.h>
+
+/* clang-format off */
+#define FN_SMC64		BIT(30)
+#define PSCI_VERSION		0x84000000U
+#define PSCI_CPU_SUSPEND	0x84000001U
+#define PSCI_CPU_SUSPEND64	0xc4000001U
+#define PSCI_CPU_OFF		0x84000002U
+#define PSCI_CPU_ON		0x84000003U
+#define PSCI_CPU_ON64		0xc4000003U
+#define PSCI_AFFINITY_INFO	0x84000004U
+#define PSCI_AFFINITY_INFO64	0xc4000004U
+#define PSCI_MIGRATE_INFO_TYPE	0x84000006U
+#define PSCI_SYSTEM_OFF		0x84000008U
+#define PSCI_SYSTEM_RESET	0x84000009U
+#define PSCI_FEATURES		0x8400000aU
+#define SMCCC_VERSION		0x80000000U
+#define SMCCC_ARCH_FEATURES	0x80000001U
+#define SMCCC_WORKAROUND_1	0x80008000U
+#define SMCCC_WORKAROUND_2	0x80007fffU
+#define SMCCC_WORKAROUND_3	0x80003fffU
+#define VENDOR_COUNT		0x8600ff00U
+#define VENDOR_UID		0x8600ff01U
+#define VENDOR_REVISION		0x8600ff03U
+#define PSCI_1_1		0x10001
+#define SMCCC_1_2		0x10002
+#define TOS_NOT_PRESENT		2	/* MIGRATE_INFO_TYPE: no migration */
+#define AFF_ON			0
+#define AFF_OFF			1
+#define AFF_ON_PENDING		2
+#define MPIDR_AFF		0xff00ffffffUL
+/* clang-format on */
+
+static s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
+{
+	struct domain *d = v->domain;
+	struct vcpu *t = NULL;
+	struct pgtable_leaf leaf;
+	s64 ret = PSCI_SUCCESS;
+
+	if (!(mpidr & ~MPIDR_AFF))
+		t = domain_vcpu_by_mpidr(d, mpidr);
+	if (!t)
+		return PSCI_INVALID_PARAMS;
+	if (entry & 3 || stage2_lookup(&d->s2, IPA(entry), &leaf))
+		return PSCI_INVALID_ADDR;
+	spin_lock(&d->vcpu_lock);
+	if (t->state == VCPU_ON) {
+		ret = PSCI_ALREADY_ON;
+	} else if (t->state == VCPU_PENDING) {
+		ret = PSCI_ON_PENDING;
+	} else {
+		t->on_entry = entry;
+		t->on_arg = arg;
+		/* Partner: cpu_pick() of t's CPU, under the same lock. */
+		WRITE_ONCE(t->state, (u32)VCPU_PENDING);
+	}
+	spin_unlock(&d->vcpu_lock);
+	if (ret == PSCI_SUCCESS)
+		ipi_send(t->cpu, IPI_WAKE);
+	return ret;
+}
+
+static s64 cpu_off(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+
+	spin_lock(&d->vcpu_lock);
+	WRITE_ONCE(v->state, (u32)VCPU_OFF);
+	spin_unlock(&d->vcpu_lock);
+	return PSCI_DENIED; /* never seen: the vCPU does not return */
+}
+
+static s64 affinity_info(struct vcpu *v, u64 mpidr, u64 level)
+{
+	struct vcpu *t = NULL;
+
+	/* Level 1 and above need not be implemented by PSCI 1.x (5.7.1). */
+	if (level || mpidr & ~MPIDR_AFF)
+		return PSCI_INVALID_PARAMS;
+	t = domain_vcpu_by_mpidr(v->domain, mpidr);
+	if (!t)
+		return PSCI_INVALID_PARAMS;
+	switch (READ_ONCE(t->state)) {
+	case VCPU_ON:
+		return AFF_ON;
+	case VCPU_PENDING:
+		return AFF_ON_PENDING;
+	default:
+		return AFF_OFF;
+	}
+}
+
+static s64 features(u32 fn)
+{
+	switch (fn) {
+	case PSCI_VERSION:
+	case PSCI_CPU_SUSPEND:
+	case PSCI_CPU_SUSPEND64:
+	case PSCI_CPU_OFF:
+	case PSCI_CPU_ON:
+	case PSCI_CPU_ON64:
+	case PSCI_AFFINITY_INFO:
+	case PSCI_AFFINITY_INFO64:
+	case PSCI_MIGRATE_INFO_TYPE:
+	case PSCI_SYSTEM_OFF:
+	case PSCI_SYSTEM_RESET:
+	case PSCI_FEATURES:
+	case SMCCC_VERSION:
+		return PSCI_SUCCESS;
+	default:
+		return PSCI_NOT_SUPPORTED;
+	}
+}
+
+static s64 arch_features(u32 fn)
+{
+	unsigned int mask = smccc_workarounds();
+
+	switch (fn) {
+	case SMCCC_VERSION:
+	case SMCCC_ARCH_FEATURES:
+		return PSCI_SUCCESS;
+	case SMCCC_WORKAROUND_1:
+		return mask & BIT(0) ? 0 : PSCI_NOT_SUPPORTED;
+	case SMCCC_WORKAROUND_2:
+		return mask & BIT(1) ? 0 : PSCI_NOT_SUPPORTED;
+	case SMCCC_WORKAROUND_3:
+		return mask & BIT(2) ? 0 : PSCI_NOT_SUPPORTED;
+	default:
+		return PSCI_NOT_SUPPORTED;
+	}
+}
+
+/* Ours; Linux compares it with KVM's only. Four words, little-endian. */
+static s64 vendor_uid(u64 *x)
+{
+	x[1] = 0x694398c6;
+	x[2] = 0xd179cf9a;
+	x[3] = 0x67e6de8d;
+	return 0xdc1218a7;
+}
+
+static s64 dispatch(struct vcpu *v, u32 fn, u64 *x, u64 mask)
+{
+	switch (fn) {
+	case PSCI_VERSION:
+		return PSCI_1_1;
+	case PSCI_FEATURES:
+		return features((u32)x[1]);
+	case PSCI_CPU_SUSPEND:
+	case PSCI_CPU_SUSPEND64:
+		/* Every state is a standby state: wait for an interrupt. */
+		v->blocked = true;
+		return PSCI_SUCCESS;
+	case PSCI_CPU_OFF:
+		return cpu_off(v);
+	case PSCI_CPU_ON:
+	case PSCI_CPU_ON64:
+		return cpu_on(v, x[1] & mask, x[2] & mask, x[3] & mask);
+	case PSCI_AFFINITY_INFO:
+	case PSCI_AFFINITY_INFO64:
+		return affinity_info(v, x[1] & mask, (u32)x[2]);
+	case PSCI_MIGRATE_INFO_TYPE:
+		return TOS_NOT_PRESENT;
+	case PSCI_SYSTEM_OFF:
+		domain_stop(v->domain, STOP_OFF);
+		return PSCI_SUCCESS;
+	case PSCI_SYSTEM_RESET:
+		domain_stop(v->domain, STOP_RESET);
+		return PSCI_SUCCESS;
+	case SMCCC_VERSION:
+		return SMCCC_1_2;
+	case SMCCC_ARCH_FEATURES:
+		return arch_features((u32)x[1]);
+	case SMCCC_WORKAROUND_1:
+	case SMCCC_WORKAROUND_2:
+	case SMCCC_WORKAROUND_3:
+		/* Entering EL2 did it, where the CPU needs it. */
+		return arch_features(fn) ? PSCI_NOT_SUPPORTED : (s64)x[0];
+	case VENDOR_COUNT:
+		return 3;
+	case VENDOR_UID:
+		return vendor_uid(x);
+	case VENDOR_REVISION:
+		x[1] = 1;
+		return 0;
+	default:
+		return PSCI_NOT_SUPPORTED;
+	}
+}
+
+void psci_call(struct vcpu *v)
+{
+	u64 *x = v->arch.regs.x;
+	u32 fn = (u32)x[0];
+	u64 mask = fn & FN_SMC64 ? ~0UL : BITS(31, 0);
+
+	x[0] = (u64)dispatch(v, fn, x, mask);
+}

@@ -1,0 +1,1 @@
+srcs-y += vgic.c lr.c v3.c
