@@ -221,7 +221,7 @@ void init_first_guest(void)
 	if (done)
 		return;
 	done = true;
-	log_line("boot: %lu ticks to first guest, scrub %lu ticks",
+	log_line("ready: %lu ticks to first guest, scrub %lu ticks",
 		 time_now() - entry_tick - build_scrub_ticks(),
 		 build_scrub_ticks());
 }
