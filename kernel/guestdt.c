@@ -161,7 +161,7 @@ static void write_gicv3(struct writer *w, const struct domain *d)
 	put_string(w, "compatible", "arm,gic-v3");
 	put_u32(w, "#interrupt-cells", 3);
 	put_u32(w, "#address-cells", 0);
-	put(w, "interrupt-controller", NULL, 0);
+	put(w, "interrupt-controller", "", 0);
 	put_u32(w, "#redistributor-regions", 1);
 	PUT_U64S(w, "reg", GUEST_GICD_BASE, GUEST_GICD_SIZE, GUEST_GICR_BASE,
 		 d->nr_vcpus * GUEST_GICR_STRIDE);

@@ -538,16 +538,20 @@ static u64 used_size(const void *fdt)
 
 static void check_tree(const void *fdt, u64 max_size)
 {
-	int err = fdt_check_full(fdt, max_size);
+	int err = max_size < sizeof(struct fdt_header) ? -FDT_ERR_TRUNCATED
+						       : fdt_check_header(fdt);
 
+	/* Version 17 brought the size of the structure block. */
+	if (!err && fdt_version(fdt) < 17)
+		err = -FDT_ERR_BADVERSION;
+	/* libfdt takes the alignment for granted. */
+	if (!err && (!is_aligned(fdt_off_dt_struct(fdt), 4) ||
+		     !is_aligned(fdt_off_mem_rsvmap(fdt), 8)))
+		err = -FDT_ERR_ALIGNMENT;
+	if (!err)
+		err = fdt_check_full(fdt, max_size);
 	if (err)
 		die("device tree: header: %s", fdt_strerror(err));
-	/* Version 17 brought the size of the structure block. */
-	if (fdt_version(fdt) < 17)
-		die("device tree: version: older than 17");
-	if (!is_aligned(fdt_off_dt_struct(fdt), 4) ||
-	    !is_aligned(fdt_off_mem_rsvmap(fdt), 8))
-		die("device tree: header: blocks are not aligned");
 	machine.fdt = fdt;
 	machine.fdt_size = used_size(fdt);
 }

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernel/describe.c: what is accepted, and each refusal with its text. */
+#include "fdtgen.h"
+
+#include <skerry/describe.h>
+
+/*
+ * A guest that is accepted, less or with another value for the property
+ * `change`, or with it added; in the node "" (the guest), "kernel" or "vcpu".
+ */
+static struct {
+	const char *node, *change, *compatible;
+	const void *val;
+	int len; /* -1: left out */
+	bool done;
+} c;
+static const void *extra_node; /* compatible of another sub-node */
+static int extra_len;
+static const char *guest_name;
+
+static struct describe_guest g;
+static struct describe_error err;
+static enum when_all_off all_off;
+
+static void put(const char *node, const char *name, const void *val, int len)
+{
+	if (c.change && !strcmp(node, c.node) && !strcmp(name, c.change)) {
+		c.done = true;
+		val = c.val;
+		len = c.len;
+	}
+	if (len >= 0)
+		gen_prop(name, val, len);
+}
+
+static void put_cells(const char *node, const char *name, uint32_t a,
+		      uint32_t b, uint32_t d, uint32_t e, int nr)
+{
+	fdt32_t be[] = {cpu_to_fdt32(a), cpu_to_fdt32(b), cpu_to_fdt32(d),
+			cpu_to_fdt32(e)};
+
+	put(node, name, be, 4 * nr);
+}
+
+static void put_added(const char *node)
+{
+	if (c.change && !strcmp(node, c.node) && !c.done)
+		gen_prop(c.change, c.val, c.len);
+}
+
+static void write_guest(void)
+{
+	gen_begin(guest_name);
+	gen_str("compatible", "xen,domain");
+	put_cells("", "#address-cells", 2, 0, 0, 0, 1);
+	put_cells("", "#size-cells", 2, 0, 0, 0, 1);
+	put_cells("", "memory", 0, 0x10000, 0, 0, 2);
+	put_cells("", "cpus", 2, 0, 0, 0, 1);
+	put("", "vpl011", "", 0);
+	put_cells("", "max_grant_frames", 8, 0, 0, 0, 1);
+	put_added("");
+	gen_begin("kernel@1");
+	gen_str("compatible", "multiboot,kernel\0multiboot,module");
+	put_cells("kernel", "reg", 1, 0x48000000, 0, 0x123456, 4);
+	put("kernel", "bootargs", "console=ttyAMA0", 16);
+	put_added("kernel");
+	gen_end();
+	gen_begin("ramdisk");
+	gen_str("compatible", "multiboot,ramdisk");
+	put_cells("ramdisk", "reg", 0, 0x50000000, 0, 0x1000, 4);
+	put_added("ramdisk");
+	gen_end();
+	gen_begin("vcpu1");
+	gen_str("compatible", "xen,vcpu");
+	put_cells("vcpu", "id", 1, 0, 0, 0, 1);
+	put("vcpu", "hard-affinity", "0-2,5", 6);
+	put_added("vcpu");
+	gen_end();
+	if (extra_node) {
+		gen_begin("extra");
+		gen_prop("compatible", extra_node, extra_len);
+		gen_cells("id", 1);
+		gen_end();
+	}
+	gen_end();
+}
+
+static void write_tree(void)
+{
+	gen_start();
+	gen_begin("chosen");
+	put("chosen", "bootargs", "quiet", 6);
+	put_added("chosen");
+	gen_begin("other");
+	put("other", "compatible", "vendor,thing", 13);
+	gen_end();
+	write_guest();
+	gen_begin("second");
+	gen_str("compatible", "xen,domain");
+	gen_end();
+	gen_end();
+	gen_finish();
+}
+
+static int read_it(void)
+{
+	err.text[0] = 0;
+	c.done = false;
+	write_tree();
+	return describe_guest(gen, describe_next(gen, 0), &g, &err);
+}
+
+static void change(const char *node, const char *prop, const void *val, int len)
+{
+	c.node = node;
+	c.change = prop;
+	c.val = val;
+	c.len = len;
+}
+
+static void assert_refused(const char *node, const char *prop, const void *val,
+			   int len, const char *text)
+{
+	change(node, prop, val, len);
+	if (!read_it())
+		fail_msg("accepted, expected: %s", text);
+	assert_string_equal(err.text, text);
+}
+
+static void assert_accepted(const char *node, const char *prop, const void *val,
+			    int len)
+{
+	change(node, prop, val, len);
+	if (read_it())
+		fail_msg("refused: %s", err.text);
+}
+
+static int setup(void **state)
+{
+	memset(&c, 0, sizeof(c));
+	extra_node = NULL;
+	guest_name = "linux@1";
+	return 0;
+}
+
+#define CELL(x)	       "\0\0\0" x, 4
+#define STR(x)	       x, (int)sizeof(x)
+#define CELLS(a, b)    "\0\0\0" a "\0\0\0" b, 8
+
+static void test_accepted(void **state)
+{
+	assert_int_equal(read_it(), 0);
+	assert_string_equal(g.name, "linux");
+	assert_int_equal(g.memory, 64 * MIB);
+	assert_int_equal(g.nr_vcpus, 2);
+	assert_true(g.vpl011);
+	assert_false(g.wfi_trap);
+	assert_int_equal(g.nr_spis, 32);
+	assert_int_equal(g.kernel.pa, 0x148000000);
+	assert_int_equal(g.kernel.size, 0x123456);
+	assert_int_equal(g.ramdisk.pa, 0x50000000);
+	assert_string_equal(g.bootargs, "console=ttyAMA0");
+	assert_true(g.affinity[0] == ~0UL);
+	assert_int_equal(g.affinity[1], 0x27);
+	assert_true(g.pool_size >= 64 * KIB && g.pool_size <= MIB);
+	assert_accepted("kernel", "bootargs", NULL, -1);
+	assert_string_equal(g.bootargs, "");
+	assert_accepted("", "xen,enhanced", STR("disabled"));
+	assert_accepted("", "capabilities", CELL("\0"));
+	assert_accepted("", "vendor,anything", STR("x"));
+	assert_accepted("", "passthrough", STR("disabled"));
+	assert_accepted("", "trap-unmapped-accesses", CELL("\1"));
+	assert_accepted("", "nr_spis", CELL("\1"));
+	assert_int_equal(g.nr_spis, 1);
+	assert_accepted("", "skerry,wfi", STR("trap"));
+	assert_true(g.wfi_trap);
+	assert_accepted("", "skerry,wfi", STR("native"));
+	assert_false(g.wfi_trap);
+	assert_accepted("", "xen,domain-p2m-mem-mb", CELL("\3"));
+	assert_int_equal(g.pool_size, 3 * MIB);
+}
+
+static void test_next(void **state)
+{
+	int first, second;
+
+	write_tree();
+	first = describe_next(gen, 0);
+	assert_true(first > 0);
+	second = describe_next(gen, first);
+	assert_true(second > first);
+	assert_true(describe_next(gen, second) < 0);
+	assert_int_not_equal(describe_guest(gen, second, &g, &err), 0);
+	assert_string_equal(err.text, "second: memory: missing");
+}
+
+static void test_memory_and_cpus(void **state)
+{
+	assert_refused("", "memory", NULL, -1, "linux: memory: missing");
+	assert_refused("", "memory", CELL("\1"),
+		       "linux: memory: must be two cells (KiB)");
+	assert_refused("", "memory", CELLS("\0", "\0"),
+		       "linux: memory: 0 KiB: must be a multiple of 4 KiB and "
+		       "not zero");
+	assert_refused("", "memory", CELLS("\0", "\6"),
+		       "linux: memory: 6 KiB: must be a multiple of 4 KiB and "
+		       "not zero");
+	assert_refused("", "memory", "\377\377\377\377\377\377\377\374", 8,
+		       "linux: memory: 18446744073709551612 KiB: at most "
+		       "1068498944");
+	assert_refused("", "cpus", NULL, -1, "linux: cpus: missing");
+	assert_refused("", "cpus", CELL("\0"),
+		       "linux: cpus: 0: must be 1 to 8");
+	assert_refused("", "cpus", CELL("\11"),
+		       "linux: cpus: 9: must be 1 to 8");
+	assert_refused("", "cpus", "\0\2", 2,
+		       "linux: cpus: must be one cell");
+}
+
+static void test_properties(void **state)
+{
+	assert_refused("", "vpl011", STR("x"), "linux: vpl011: must be empty");
+	assert_refused("", "nr_spis", CELL("\0"),
+		       "linux: nr_spis: 0: vpl011 needs one");
+	assert_refused("", "nr_spis", "\0\0\3\335", 4,
+		       "linux: nr_spis: 989: must be 0 to 988");
+	assert_refused("", "xen,domain-p2m-mem-mb", CELL("\0"),
+		       "linux: xen,domain-p2m-mem-mb: 0: must be 1 to 1024");
+	assert_refused("", "xen,enhanced", "", 0,
+		       "linux: xen,enhanced: not supported (only "
+		       "\"disabled\")");
+	assert_refused("", "xen,enhanced", STR("enabled"),
+		       "linux: xen,enhanced: not supported (only "
+		       "\"disabled\")");
+	assert_refused("", "capabilities", CELL("\1"),
+		       "linux: capabilities: not supported (only 0)");
+	assert_refused("", "sve", "", 0,
+		       "linux: sve: not supported (only 0)");
+	assert_refused("", "skerry,wfi", STR("maybe"),
+		       "linux: skerry,wfi: must be \"trap\" or \"native\"");
+	assert_refused("", "skerry,wfi", "trap", 4,
+		       "linux: skerry,wfi: must be one string");
+	assert_refused("", "skerry,wfi", STR("trap\0trap"),
+		       "linux: skerry,wfi: must be one string");
+	assert_refused("", "direct-map", "", 0,
+		       "linux: direct-map: not supported");
+	assert_refused("", "llc-colors", STR("0-3"),
+		       "linux: llc-colors: not supported");
+	assert_refused("", "xen,static-mem", CELL("\1"),
+		       "linux: xen,static-mem: not supported");
+	assert_refused("", "xen,enhnaced", "", 0,
+		       "linux: xen,enhnaced: unknown property");
+	assert_refused("", "skerry,weigth", CELL("\1"),
+		       "linux: skerry,weigth: unknown property");
+	assert_refused("kernel", "xen,reg", CELL("\1"),
+		       "linux/kernel@1: xen,reg: not supported");
+	assert_refused("vcpu", "skerry,period", CELL("\1"),
+		       "linux/vcpu1: skerry,period: unknown property");
+}
+
+static void test_modules(void **state)
+{
+	static char big[5000];
+
+	assert_refused("kernel", "reg", NULL, -1,
+		       "linux/kernel@1: reg: missing");
+	assert_refused("kernel", "reg", CELLS("\1", "\1"),
+		       "linux/kernel@1: reg: must be one address of 2 and a "
+		       "size of 2 cells");
+	assert_refused("kernel", "reg",
+		       "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0", 16,
+		       "linux/kernel@1: reg: its size is zero");
+	assert_refused("kernel", "reg",
+		       "\377\377\377\377\377\377\377\377\0\0\0\0\0\0\0\2", 16,
+		       "linux/kernel@1: reg: 0xffffffffffffffff+0x2: beyond "
+		       "48 bits");
+	assert_refused("ramdisk", "bootargs", STR("x"),
+		       "linux/ramdisk: bootargs: belongs in the kernel's node");
+	assert_refused("kernel", "bootargs", "x", 1,
+		       "linux/kernel@1: bootargs: must be one string");
+	memset(big, 'x', sizeof(big) - 1);
+	assert_refused("kernel", "bootargs", big, sizeof(big),
+		       "linux/kernel@1: bootargs: longer than 4095 characters");
+	assert_refused("", "#address-cells", CELL("\3"),
+		       "linux: #address-cells: 3: must be 1 to 2");
+	/* The specification's defaults are 2 and 1. */
+	change("", "#size-cells", NULL, -1);
+	assert_int_not_equal(read_it(), 0);
+	assert_string_equal(err.text, "linux/kernel@1: reg: must be one "
+			    "address of 2 and a size of 1 cells");
+}
+
+static void test_vcpus(void **state)
+{
+	assert_refused("vcpu", "id", NULL, -1, "linux/vcpu1: id: missing");
+	assert_refused("vcpu", "id", CELL("\2"),
+		       "linux/vcpu1: id: 2: must be 0 to 1");
+	assert_accepted("vcpu", "hard-affinity", NULL, -1);
+	assert_accepted("vcpu", "hard-affinity", STR("3, 0-1 "));
+	assert_int_equal(g.affinity[1], 0xb);
+	assert_accepted("vcpu", "hard-affinity", STR("63-999"));
+	assert_true(g.affinity[1] == BIT(63));
+	static const char *const bad[] = {"", "x", "1-", "-1", "3-1", "1,,2",
+					  "1,", "1 2", "99999999999", "64"};
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		char text[80];
+
+		snprintf(text, sizeof(text), "linux/vcpu1: hard-affinity: "
+			 "\"%s\" is not a list of CPUs", bad[i]);
+		assert_refused("vcpu", "hard-affinity", bad[i],
+			       (int)strlen(bad[i]) + 1, text);
+	}
+}
+
+static void assert_node(const char *compatible, int len, const char *text)
+{
+	extra_node = compatible;
+	extra_len = len;
+	assert_refused("", "none", "", 0, text);
+}
+
+static void test_sub_nodes(void **state)
+{
+	assert_node(STR("xen,vcpu"), "linux/extra: id: 1: described twice");
+	assert_node(STR("multiboot,kernel"),
+		    "linux/extra: compatible: a second module of its kind");
+	assert_node(STR("multiboot,device-tree"),
+		    "linux/extra: compatible: multiboot,device-tree: not "
+		    "supported");
+	assert_node(STR("skerry,vbd"),
+		    "linux/extra: compatible: skerry,vbd: not supported");
+	assert_node(STR("xen,evtchn-v9"),
+		    "linux/extra: compatible: xen,evtchn-v9: unknown kind of "
+		    "sub-node");
+	assert_node("unterminated", 12,
+		    "linux/extra: compatible: missing: unknown kind of "
+		    "sub-node");
+	extra_node = NULL;
+	change("kernel", "none", "", 0);
+	assert_int_equal(read_it(), 0);
+}
+
+static void test_names(void **state)
+{
+	guest_name = "a-name-that-is-longer-than-31-ch@1";
+	assert_refused("", "none", "", 0,
+		       "guest: name: longer than 31 characters");
+	guest_name = "a\033name";
+	assert_refused("", "none", "", 0,
+		       "guest: name: has a character other than letters, "
+		       "digits and \",._+-\"");
+	guest_name = "a-name-that-has-31-characters-x@1";
+	assert_accepted("", "none", "", 0);
+}
+
+static void assert_chosen(const char *node, const char *prop, const char *val,
+			  int len, const char *text)
+{
+	change(node, prop, val, len);
+	c.done = false;
+	write_tree();
+	if (!describe_chosen(gen, &all_off, &err))
+		fail_msg("accepted, expected: %s", text);
+	assert_string_equal(err.text, text);
+}
+
+static void test_chosen(void **state)
+{
+	static const char *const ok[] = {"poweroff", "reboot", "stay"};
+
+	write_tree();
+	all_off = ALL_OFF_STAY;
+	assert_int_equal(describe_chosen(gen, &all_off, &err), 0);
+	assert_int_equal(all_off, ALL_OFF_POWEROFF);
+	for (unsigned int i = 0; i < ARRAY_SIZE(ok); i++) {
+		change("chosen", "skerry,when-all-off", ok[i],
+		       (int)strlen(ok[i]) + 1);
+		write_tree();
+		assert_int_equal(describe_chosen(gen, &all_off, &err), 0);
+		assert_int_equal(all_off, i);
+	}
+	assert_chosen("chosen", "skerry,when-all-off", STR("explode"),
+		      "chosen: skerry,when-all-off: must be \"poweroff\", "
+		      "\"reboot\" or \"stay\"");
+	assert_chosen("chosen", "xen,static-heap", CELL("\1"),
+		      "chosen: xen,static-heap: not supported");
+	assert_chosen("chosen", "xen,bootargs", STR("x"),
+		      "chosen: xen,bootargs: unknown property");
+	assert_chosen("other", "compatible", STR("xen,cpupool"),
+		      "chosen/other: compatible: xen,cpupool: not supported");
+	gen_start();
+	gen_finish();
+	assert_int_not_equal(describe_chosen(gen, &all_off, &err), 0);
+	assert_string_equal(err.text, "chosen: node: missing");
+	assert_true(describe_next(gen, 0) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_accepted, setup),
+		cmocka_unit_test_setup(test_next, setup),
+		cmocka_unit_test_setup(test_memory_and_cpus, setup),
+		cmocka_unit_test_setup(test_properties, setup),
+		cmocka_unit_test_setup(test_modules, setup),
+		cmocka_unit_test_setup(test_vcpus, setup),
+		cmocka_unit_test_setup(test_sub_nodes, setup),
+		cmocka_unit_test_setup(test_names, setup),
+		cmocka_unit_test_setup(test_chosen, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
