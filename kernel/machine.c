@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads the host device tree, once and in one pass over its nodes, into
- * `machine`. The tree is checked before it is believed; what no board can do
- * without ends in die() with the node and the property. Guest descriptions
- * below /chosen are kernel/describe.c's.
+ * Reads the host device tree into `machine`: one walk for the names in
+ * /chosen, one for all else. The tree is checked before it is believed; what
+ * no board can do without ends in die() with the node and the property. Guest
+ * descriptions below /chosen are kernel/describe.c's.
  */
 #include <skerry/machine.h>
 
 #include <libfdt.h>
 
 #include <skerry/arch/mmu.h>
-#include <skerry/fmt.h>
 #include <skerry/log.h>
 #include <skerry/panic.h>
 #include <skerry/string.h>
@@ -23,24 +22,6 @@
 
 struct machine machine;
 
-/* Properties that many nodes have; the rest is looked up where needed. */
-enum {
-	P_COMPATIBLE, P_REG, P_STATUS, P_DEVICE_TYPE, P_INTERRUPTS, P_RANGES,
-	P_ADDRESS_CELLS, P_SIZE_CELLS, P_INTERRUPT_PARENT, NR_PROPS,
-};
-
-static const char *const prop_names[NR_PROPS] = {
-	[P_COMPATIBLE] = "compatible",
-	[P_REG] = "reg",
-	[P_STATUS] = "status",
-	[P_DEVICE_TYPE] = "device_type",
-	[P_INTERRUPTS] = "interrupts",
-	[P_RANGES] = "ranges",
-	[P_ADDRESS_CELLS] = "#address-cells",
-	[P_SIZE_CELLS] = "#size-cells",
-	[P_INTERRUPT_PARENT] = "interrupt-parent",
-};
-
 struct prop {
 	const void *data; /* NULL: absent */
 	int len;
@@ -49,16 +30,16 @@ struct prop {
 /* A node on the way from the root to the one being read. */
 struct level {
 	const char *name;
-	u32 address_cells, size_cells; /* for its children */
-	u32 interrupt_parent;
-	bool disabled; /* it or one above */
-	struct prop prop[NR_PROPS];
+	const fdt32_t *props; /* where its properties begin */
 };
 
 static struct walk {
-	const void *fdt;
-	int node, depth;
-	int stdout; /* offset of the console's node */
+	const fdt32_t *tree; /* structure block */
+	const char *strings;
+	int depth;
+	const char *stdout; /* path of the console's node */
+	int stdout_len;
+	struct level chosen, aliases;
 	u32 gic_phandle, timer_parent, uart_parent;
 	struct level level[MAX_DEPTH];
 } walk;
@@ -79,89 +60,132 @@ static u64 cells(const void *data, unsigned int first, unsigned int nr)
 	u64 val = 0;
 
 	while (nr--)
-		val = val << 32 | fdt32_ld(cell++);
+		val = val << 32 | fdt32_to_cpu(*cell++);
 	return val;
 }
 
-static bool prop_is(const struct prop *p, const char *value)
+/*
+ * libfdt's own walk checks each step, and each byte of a name, again and
+ * again. fdt_check_full() has done that, so this one only steps: *p moves
+ * behind the next property, or stays at the end of the node's.
+ */
+static bool next_prop(const fdt32_t **p, const char **name, struct prop *out)
 {
-	return p->data && p->len == (int)strlen(value) + 1 &&
-	       !memcmp(p->data, value, (size_t)p->len);
-}
-
-static struct prop find(const char *name)
-{
-	struct prop p;
-
-	p.data = fdt_getprop(walk.fdt, walk.node, name, &p.len);
-	return p;
-}
-
-static u32 find_u32(const char *name, u32 otherwise)
-{
-	struct prop p = find(name);
-
-	if (!p.data)
-		return otherwise;
-	if (p.len != 4)
-		bad(name, "must be one cell");
-	return (u32)cells(p.data, 0, 1);
-}
-
-/* Copy a string of the tree; false when absent, unterminated or too long. */
-static bool copy_string(char *to, size_t size, const struct prop *p)
-{
-	size_t len = p->data ? strnlen(p->data, (size_t)p->len) : 0;
-
-	if (!p->data || len == (size_t)p->len || len >= size)
+	while (fdt32_to_cpu(**p) == FDT_NOP)
+		(*p)++;
+	if (fdt32_to_cpu(**p) != FDT_PROP)
 		return false;
-	memcpy(to, p->data, len + 1);
+	out->len = (int)fdt32_to_cpu((*p)[1]);
+	out->data = *p + 3;
+	*name = walk.strings + fdt32_to_cpu((*p)[2]);
+	*p += 3 + (out->len + 3) / 4;
 	return true;
 }
 
-static u32 level_cell(const struct level *l, int id, u32 otherwise)
+/* Call `visit` at each node that is not too deep to be looked for. */
+static void walk_tree(void (*visit)(void))
 {
-	const struct prop *p = &l->prop[id];
+	const fdt32_t *p = walk.tree;
+	const char *name;
+	struct prop prop;
+	u32 tag;
 
-	if (!p->data)
-		return otherwise;
-	if (p->len != 4)
-		bad(prop_names[id], "must be one cell");
-	return (u32)cells(p->data, 0, 1);
+	walk.depth = -1;
+	while ((tag = fdt32_to_cpu(*p)) != FDT_END) {
+		if (next_prop(&p, &name, &prop))
+			continue;
+		tag = fdt32_to_cpu(*p);
+		if (tag == FDT_END)
+			return;
+		p++;
+		if (tag == FDT_END_NODE)
+			walk.depth--;
+		if (tag != FDT_BEGIN_NODE)
+			continue;
+		name = (const char *)p;
+		p += strlen(name) / 4 + 1;
+		if (++walk.depth >= MAX_DEPTH)
+			continue;
+		*here() = (struct level){name, p};
+		visit();
+	}
 }
 
-/* Note the current node's properties. Only the first of a name counts. */
-static void read_level(void)
+static struct prop find_n(const struct level *l, const char *name, size_t len)
 {
-	const struct level *up = walk.depth ? here() - 1 : NULL;
-	struct level *l = here();
-	const char *name;
-	int off, len;
+	const fdt32_t *p = l->props;
+	const char *is;
+	struct prop prop;
 
-	memset(l, 0, sizeof(*l));
-	l->name = walk.depth ? fdt_get_name(walk.fdt, walk.node, NULL) : "/";
-	fdt_for_each_property_offset(off, walk.fdt, walk.node) {
-		const void *data = fdt_getprop_by_offset(walk.fdt, off, &name,
-							 &len);
+	while (p && next_prop(&p, &is, &prop))
+		if (*is == *name && !strncmp(is, name, len) && !is[len])
+			return prop;
+	return (struct prop){NULL, 0};
+}
 
-		for (int i = 0; i < NR_PROPS; i++) {
-			if (*name != *prop_names[i] || l->prop[i].data ||
-			    strcmp(name, prop_names[i]))
-				continue;
-			l->prop[i] = (struct prop){data, len};
-			break;
-		}
-	}
-	/* Defaults of the Devicetree Specification v0.4, 2.3.5. */
-	l->address_cells = level_cell(l, P_ADDRESS_CELLS, 2);
-	l->size_cells = level_cell(l, P_SIZE_CELLS, 1);
-	l->interrupt_parent = level_cell(l, P_INTERRUPT_PARENT,
-					 up ? up->interrupt_parent
-					    : NO_PHANDLE);
-	l->disabled = (up && up->disabled) ||
-		      (l->prop[P_STATUS].data &&
-		       !prop_is(&l->prop[P_STATUS], "okay") &&
-		       !prop_is(&l->prop[P_STATUS], "ok"));
+static struct prop find(const struct level *l, const char *name)
+{
+	return find_n(l, name, strlen(name));
+}
+
+static u32 find_u32(const struct level *l, const char *name, u32 otherwise)
+{
+	struct prop p = find(l, name);
+
+	if (p.data && p.len != 4)
+		die("%s: %s: must be one cell", l->name, name);
+	return p.data ? (u32)cells(p.data, 0, 1) : otherwise;
+}
+
+static bool prop_is(const struct level *l, const char *name, const char *value)
+{
+	struct prop p = find(l, name);
+
+	return p.data && p.len == (int)strlen(value) + 1 &&
+	       !memcmp(p.data, value, (size_t)p.len);
+}
+
+/* Copy a string of the tree; false when absent, unterminated or too long. */
+static bool copy_string(char *to, size_t size, struct prop p)
+{
+	size_t len = p.data ? strnlen(p.data, (size_t)p.len) : 0;
+
+	if (!p.data || len == (size_t)p.len || len >= size)
+		return false;
+	memcpy(to, p.data, len + 1);
+	return true;
+}
+
+/* Defaults of the Devicetree Specification v0.4, 2.3.5. */
+static u32 address_cells(const struct level *l)
+{
+	return find_u32(l, "#address-cells", 2);
+}
+
+static u32 size_cells(const struct level *l)
+{
+	return find_u32(l, "#size-cells", 1);
+}
+
+/* Neither the node nor one above it is disabled. */
+static bool is_enabled(void)
+{
+	for (int i = 0; i <= walk.depth; i++)
+		if (find(&walk.level[i], "status").data &&
+		    !prop_is(&walk.level[i], "status", "okay") &&
+		    !prop_is(&walk.level[i], "status", "ok"))
+			return false;
+	return true;
+}
+
+static u32 interrupt_parent(void)
+{
+	u32 phandle = NO_PHANDLE;
+
+	for (int i = walk.depth; i >= 0 && phandle == NO_PHANDLE; i--)
+		phandle = find_u32(&walk.level[i], "interrupt-parent",
+				   NO_PHANDLE);
+	return phandle;
 }
 
 /* An address below a bus, as the CPU sees it (`ranges`, spec 2.3.8). */
@@ -169,20 +193,18 @@ static u64 translate(u64 addr, u64 size)
 {
 	for (int i = walk.depth - 1; i > 0; i--) {
 		const struct level *l = &walk.level[i];
-		u32 child = l->address_cells, up = l[-1].address_cells;
-		u32 entry = child + up + l->size_cells;
-		const struct prop *r = &l->prop[P_RANGES];
-		bool found = r->data && !r->len;
+		u32 child = address_cells(l), up = address_cells(l - 1);
+		u32 sc = size_cells(l), entry = child + up + sc;
+		struct prop r = find(l, "ranges");
+		bool found = r.data && !r.len;
 
-		if (!r->data)
-			bad("reg", "its bus has no ranges");
-		if (child > 2 || up > 2 || l->size_cells > 2)
-			bad("reg", "its bus has more than 2 cells");
-		for (u32 c = 0; !found && c + entry <= (u32)r->len / 4;
+		if (child > 2 || up > 2 || sc > 2 || !entry)
+			bad("reg", "its bus must have 1 or 2 cells");
+		for (u32 c = 0; !found && c + entry <= (u32)r.len / 4;
 		     c += entry) {
-			u64 from = cells(r->data, c, child);
-			u64 to = cells(r->data, c + child, up);
-			u64 n = cells(r->data, c + child + up, l->size_cells);
+			u64 from = cells(r.data, c, child);
+			u64 to = cells(r.data, c + child, up);
+			u64 n = cells(r.data, c + child + up, sc);
 
 			found = addr >= from && size <= n &&
 				addr - from <= n - size;
@@ -198,20 +220,19 @@ static u64 translate(u64 addr, u64 size)
 /* The i-th entry of `reg`; false beyond the last. */
 static bool read_reg(unsigned int i, u64 *base, u64 *size)
 {
-	const struct level *up = here() - 1;
-	const struct prop *reg = &here()->prop[P_REG];
-	u32 ac = up->address_cells, sc = up->size_cells;
+	u32 ac = address_cells(here() - 1), sc = size_cells(here() - 1);
+	struct prop reg = find(here(), "reg");
 
-	if (!reg->data)
+	if (!reg.data)
 		return false;
 	if (!ac || ac > 2 || !sc || sc > 2)
 		bad("reg", "#address-cells and #size-cells must be 1 or 2");
-	if (!reg->len || (u32)reg->len % (4 * (ac + sc)))
+	if (!reg.len || (u32)reg.len % (4 * (ac + sc)))
 		bad("reg", "not a whole number of entries");
-	if (i >= (u32)reg->len / (4 * (ac + sc)))
+	if (i >= (u32)reg.len / (4 * (ac + sc)))
 		return false;
-	*base = cells(reg->data, i * (ac + sc), ac);
-	*size = cells(reg->data, i * (ac + sc) + ac, sc);
+	*base = cells(reg.data, i * (ac + sc), ac);
+	*size = cells(reg.data, i * (ac + sc) + ac, sc);
 	if (*size > MAX_PA || *base > MAX_PA - *size)
 		bad("reg", "beyond 48 bits");
 	*base = translate(*base, *size);
@@ -223,13 +244,13 @@ static bool read_reg(unsigned int i, u64 *base, u64 *size)
 /* INTID of the i-th of `interrupts`, of a GIC's three cells; 0 without. */
 static u32 read_intid(unsigned int i)
 {
-	const struct prop *p = &here()->prop[P_INTERRUPTS];
+	struct prop p = find(here(), "interrupts");
 	u64 type, nr;
 
-	if (!p->data || (i + 1) * 12 > (unsigned int)p->len || p->len % 12)
+	if (!p.data || (i + 1) * 12 > (unsigned int)p.len || p.len % 12)
 		return 0;
-	type = cells(p->data, 3 * i, 1);
-	nr = cells(p->data, 3 * i + 1, 1);
+	type = cells(p.data, 3 * i, 1);
+	nr = cells(p.data, 3 * i + 1, 1);
 	if (type > 1 || nr >= (type ? 16 : 988))
 		bad("interrupts", "no interrupt of a GIC");
 	return (u32)nr + (type ? 16 : 32);
@@ -241,7 +262,7 @@ static void add_reserved(u64 base, u64 size)
 	 * Some loaders reserve the tree itself. init.c keeps what is used of
 	 * it; only what follows is left to reserve.
 	 */
-	u64 dtb = direct_pa(walk.fdt).v;
+	u64 dtb = direct_pa(machine.fdt).v;
 
 	if (base == dtb) {
 		u64 used = min(align_up(dtb + machine.fdt_size, PAGE_SIZE) -
@@ -264,7 +285,7 @@ static void read_reserved(void)
 {
 	u64 base, size;
 
-	if (find("reusable").data)
+	if (find(here(), "reusable").data)
 		return;
 	for (unsigned int i = 0; read_reg(i, &base, &size); i++)
 		add_reserved(base, size);
@@ -295,33 +316,31 @@ static void read_memory(void)
 
 static void read_cpu(void)
 {
-	u32 ac = here()[-1].address_cells;
-	struct prop release = find("cpu-release-addr");
-	struct prop method = find("enable-method");
 	struct machine_cpu *c = &machine.cpus[machine.nr_cpus];
 	const struct level *l = here();
+	struct prop reg = find(l, "reg");
+	struct prop release = find(l, "cpu-release-addr");
 
 	if (machine.nr_cpus == CONFIG_NR_CPUS) {
 		machine.nr_cpus_ignored++;
 		return;
 	}
-	if (!ac || ac > 2 || !l->prop[P_REG].data ||
-	    l->prop[P_REG].len != (int)(4 * ac))
+	if ((reg.len != 4 && reg.len != 8) ||
+	    (u32)reg.len != 4 * address_cells(l - 1))
 		bad("reg", "must be one MPIDR");
-	memset(c, 0, sizeof(*c));
-	c->mpidr = cells(l->prop[P_REG].data, 0, ac);
+	c->mpidr = cells(reg.data, 0, (u32)reg.len / 4);
 	if (c->mpidr & ~MPIDR_AFF)
 		bad("reg", "not the affinity fields of an MPIDR");
 	for (unsigned int i = 0; i < machine.nr_cpus; i++)
 		if (machine.cpus[i].mpidr == c->mpidr)
 			bad("reg", "two CPUs have this MPIDR");
 	if (!copy_string(c->compatible, sizeof(c->compatible),
-			 &l->prop[P_COMPATIBLE]))
+			 find(l, "compatible")))
 		bad("compatible", "missing or too long");
-	if (prop_is(&method, "psci")) {
+	if (prop_is(l, "enable-method", "psci")) {
 		c->method = CPU_METHOD_PSCI;
-	} else if (prop_is(&method, "spin-table")) {
-		if (!release.data || (release.len != 4 && release.len != 8))
+	} else if (prop_is(l, "enable-method", "spin-table")) {
+		if (release.len != 4 && release.len != 8)
 			bad("cpu-release-addr", "must be an address");
 		c->method = CPU_METHOD_SPIN;
 		c->release = cells(release.data, 0, (u32)release.len / 4);
@@ -338,8 +357,8 @@ static bool begin_gic(u8 version)
 	if (g->version)
 		return false;
 	g->version = version;
-	walk.gic_phandle = find_u32("phandle", NO_PHANDLE);
-	if (find_u32("#interrupt-cells", 0) != 3)
+	walk.gic_phandle = find_u32(here(), "phandle", NO_PHANDLE);
+	if (find_u32(here(), "#interrupt-cells", 0) != 3)
 		bad("#interrupt-cells", "must be 3");
 	if (!read_reg(0, &g->dist, &g->dist_size))
 		bad("reg", "missing");
@@ -352,8 +371,8 @@ static bool begin_gic(u8 version)
 static void read_gicv3(void)
 {
 	struct machine_gic *g = &machine.gic;
-	u32 nr = find_u32("#redistributor-regions", 1);
-	struct prop stride = find("redistributor-stride");
+	u32 nr = find_u32(here(), "#redistributor-regions", 1);
+	struct prop stride = find(here(), "redistributor-stride");
 
 	if (!begin_gic(3))
 		return;
@@ -403,68 +422,74 @@ static void read_timer(void)
 	machine.htimer_intid = read_intid(3);
 	if (!machine.htimer_intid)
 		bad("interrupts", "must have four entries of three cells");
-	machine.timer_freq = find_u32("clock-frequency", 0);
-	walk.timer_parent = here()->interrupt_parent;
+	machine.timer_freq = find_u32(here(), "clock-frequency", 0);
+	walk.timer_parent = interrupt_parent();
 }
 
 static void read_psci(void)
 {
-	struct prop method = find("method");
-
-	machine.has_psci = prop_is(&method, "smc");
+	machine.has_psci = prop_is(here(), "method", "smc");
 	if (!machine.has_psci)
 		log_line("%s: method: only \"smc\" can be called from EL2: no "
 			 "PSCI", here()->name);
+}
+
+/* Is this the node that stdout-path names? */
+static bool is_stdout(void)
+{
+	const char *s = walk.stdout;
+	int left = walk.stdout_len;
+
+	for (int i = 1; i <= walk.depth; i++) {
+		int n = (int)strlen(walk.level[i].name);
+
+		if (left < n + 1 || *s != '/' ||
+		    memcmp(s + 1, walk.level[i].name, (size_t)n))
+			return false;
+		s += n + 1;
+		left -= n + 1;
+	}
+	return !left;
 }
 
 static void read_uart(void)
 {
 	u64 size;
 
+	if (!is_stdout())
+		return;
 	if (!read_reg(0, &machine.uart_base, &size))
 		bad("reg", "missing");
 	machine.uart = UART_PL011;
 	machine.uart_intid = read_intid(0);
-	walk.uart_parent = here()->interrupt_parent;
+	walk.uart_parent = interrupt_parent();
 }
 
 static const struct {
 	const char *compatible;
 	void (*read)(void);
-	bool console; /* only as stdout-path */
 } devices[] = {
-	{"arm,gic-v3", read_gicv3, false},
-	{"arm,gic-400", read_gicv2, false},
-	{"arm,cortex-a15-gic", read_gicv2, false},
-	{"arm,armv8-timer", read_timer, false},
-	{"arm,psci-1.0", read_psci, false},
-	{"arm,psci-0.2", read_psci, false},
-	{"arm,pl011", read_uart, true},
-	{"arm,sbsa-uart", read_uart, true},
+	{"arm,gic-v3", read_gicv3},	    {"arm,gic-400", read_gicv2},
+	{"arm,cortex-a15-gic", read_gicv2}, {"arm,armv8-timer", read_timer},
+	{"arm,psci-1.0", read_psci},	    {"arm,psci-0.2", read_psci},
+	{"arm,pl011", read_uart},	    {"arm,sbsa-uart", read_uart},
 };
 
 /* The first string of `compatible` that we know decides. */
 static void read_device(void)
 {
-	const struct prop *p = &here()->prop[P_COMPATIBLE];
-	const char *s = p->data;
-	int left = p->data ? p->len : 0;
+	struct prop p = find(here(), "compatible");
+	const char *s = p.data, *end = s + p.len;
 
-	while (left > 0) {
-		int len = (int)strnlen(s, (size_t)left);
-
-		if (len == left)
-			bad("compatible", "not terminated");
-		for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++) {
-			if (strcmp(s, devices[i].compatible))
-				continue;
-			if (!devices[i].console || walk.node == walk.stdout)
-				devices[i].read();
-			return;
-		}
-		s += len + 1;
-		left -= len + 1;
-	}
+	if (s && p.len && end[-1])
+		bad("compatible", "not terminated");
+	for (; s < end; s += strlen(s) + 1)
+		for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
+			if (!strcmp(s, devices[i].compatible)) {
+				if (is_enabled())
+					devices[i].read();
+				return;
+			}
 }
 
 static void read_node(void)
@@ -472,55 +497,60 @@ static void read_node(void)
 	const struct level *l = here();
 	const char *up = walk.depth ? l[-1].name : "";
 
-	if (l->disabled || !walk.depth)
-		return;
-	if (walk.depth == 1 && prop_is(&l->prop[P_DEVICE_TYPE], "memory"))
-		read_memory();
-	else if (walk.depth == 2 && !strcmp(up, "reserved-memory"))
-		read_reserved();
-	else if (walk.depth == 2 && !strcmp(up, "cpus") &&
-		 prop_is(&l->prop[P_DEVICE_TYPE], "cpu"))
-		read_cpu();
-	else
+	if (walk.depth == 2 && !strcmp(up, "reserved-memory")) {
+		if (is_enabled())
+			read_reserved();
+	} else if (walk.depth == 2 && !strcmp(up, "cpus")) {
+		if (prop_is(l, "device_type", "cpu") && is_enabled())
+			read_cpu();
+	} else if (walk.depth == 1 && prop_is(l, "device_type", "memory")) {
+		if (is_enabled())
+			read_memory();
+	} else if (walk.depth) {
 		read_device();
-}
-
-/* Command line, and the node that stdout-path (a path or an alias) names. */
-static void read_chosen(void)
-{
-	int chosen = fdt_path_offset(walk.fdt, "/chosen");
-	struct prop p;
-
-	walk.stdout = -1;
-	if (chosen < 0)
-		return;
-	p.data = fdt_getprop(walk.fdt, chosen, "xen,xen-bootargs", &p.len);
-	if (!p.data)
-		p.data = fdt_getprop(walk.fdt, chosen, "bootargs", &p.len);
-	if (p.data && !copy_string(machine.cmdline, sizeof(machine.cmdline),
-				   &p))
-		die("chosen: bootargs: not a string of at most %u characters",
-		    (unsigned int)sizeof(machine.cmdline) - 1);
-	p.data = fdt_getprop(walk.fdt, chosen, "stdout-path", &p.len);
-	if (p.data) {
-		const char *s = p.data;
-		int n = 0;
-
-		while (n < p.len && s[n] && s[n] != ':')
-			n++;
-		if (n < p.len)
-			walk.stdout = fdt_path_offset_namelen(walk.fdt, s, n);
 	}
 }
 
-static void read_root(void)
+/* First walk: what the second one has to know. */
+static void read_names(void)
 {
-	struct prop p = find("model");
+	struct prop p;
+
+	if (!walk.depth) {
+		here()->name = "/";
+		p = find(here(), "model");
+		if (!copy_string(machine.model, sizeof(machine.model), p))
+			memcpy(machine.model, "unnamed board", 14);
+	} else if (walk.depth == 1 && !strcmp(here()->name, "chosen")) {
+		walk.chosen = *here();
+	} else if (walk.depth == 1 && !strcmp(here()->name, "aliases")) {
+		walk.aliases = *here();
+	}
+}
+
+/* Command line, and the path that stdout-path gives or has an alias for. */
+static void read_chosen(void)
+{
+	struct prop p = find(&walk.chosen, "xen,xen-bootargs");
+	const char *s;
+	int n = 0;
 
 	if (!p.data)
-		p = here()->prop[P_COMPATIBLE];
-	if (!copy_string(machine.model, sizeof(machine.model), &p))
-		fmt_snprintf(machine.model, sizeof(machine.model), "unnamed");
+		p = find(&walk.chosen, "bootargs");
+	if (p.data && !copy_string(machine.cmdline, sizeof(machine.cmdline), p))
+		die("chosen: bootargs: not a string of at most %u characters",
+		    (unsigned int)sizeof(machine.cmdline) - 1);
+	p = find(&walk.chosen, "stdout-path");
+	s = p.data;
+	while (n < p.len && s[n] && s[n] != ':')
+		n++;
+	if (n && *s != '/') {
+		p = find_n(&walk.aliases, s, (size_t)n);
+		s = p.data;
+		n = s ? (int)strnlen(s, (size_t)p.len) : 0;
+	}
+	walk.stdout = s;
+	walk.stdout_len = n;
 }
 
 /* Bytes up to the end of the last block: the rest is the loader's slack. */
@@ -589,7 +619,11 @@ static void check_found(void)
 void machine_parse(const void *fdt, u64 max_size)
 {
 	check_tree(fdt, max_size);
-	walk = (struct walk){.fdt = fdt, .depth = 0};
+	memset(&walk, 0, sizeof(walk));
+	walk.tree = (const fdt32_t *)((const char *)fdt +
+				      fdt_off_dt_struct(fdt));
+	walk.strings = (const char *)fdt + fdt_off_dt_strings(fdt);
+	walk_tree(read_names);
 	read_chosen();
 	for (int i = 0; i < fdt_num_mem_rsv(fdt); i++) {
 		u64 base, size;
@@ -599,16 +633,7 @@ void machine_parse(const void *fdt, u64 max_size)
 			die("memreserve: entry %d: beyond 48 bits", i);
 		add_reserved(base, size);
 	}
-	for (walk.node = 0; walk.node >= 0 && walk.depth >= 0;
-	     walk.node = fdt_next_node(fdt, walk.node, &walk.depth)) {
-		/* Nothing that we look for is so deep. */
-		if (walk.depth >= MAX_DEPTH)
-			continue;
-		read_level();
-		if (!walk.depth)
-			read_root();
-		read_node();
-	}
+	walk_tree(read_node);
 	check_found();
 }
 
