@@ -23,19 +23,6 @@ int emul_add(struct emul_domain *e, const struct emul_region *r)
 	return 0;
 }
 
-const struct emul_region *emul_find(const struct emul_domain *e, u64 ipa,
-				    unsigned int size)
-{
-	for (unsigned int i = 0; i < e->nr; i++) {
-		const struct emul_region *r = e->regions[i];
-		u64 offset = ipa - r->base;
-
-		if (offset < r->size)
-			return r->size - offset >= size ? r : NULL;
-	}
-	return NULL;
-}
-
 const struct emul_reg *emul_find_reg(const struct emul_reg *table,
 				     unsigned int nr,
 				     const struct emul_access *a)

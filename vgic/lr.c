@@ -47,6 +47,7 @@ void vgic_fold_lr(struct vcpu *v, unsigned int n)
 
 	irq->active = state & 2;
 	irq->lr_pending = false;
+	irq->dirty = false;
 	if (irq->level && !irq->hw) {
 		if (!(state & 1))
 			irq->latch = false; /* acknowledged */
@@ -66,6 +67,27 @@ void vgic_fold_all(struct vcpu *v)
 		unsigned int n = (unsigned int)__builtin_ctz(used);
 		struct vgic_irq *irq = v->vgic.lr[n];
 
+		vgic_fold_lr(v, n);
+		vgic_requeue(v->domain, irq, v);
+	}
+}
+
+void vgic_check_lrs(struct vcpu *v)
+{
+	for (u32 used = v->vgic.lr_used; used; used &= used - 1) {
+		unsigned int n = (unsigned int)__builtin_ctz(used);
+		struct vgic_irq *irq = v->vgic.lr[n];
+		unsigned int state = gic_lr_state(n);
+
+		irq->active = state & 2;
+		irq->lr_pending = state & 1;
+		if (state ? !irq->dirty : vgic_repend(v->domain, irq)) {
+			irq->dirty = false;
+			continue;
+		}
+		/* An empty one stays, unless its EOI asked for attention. */
+		if (!state && !irq->dirty && (!irq->level || irq->hw))
+			continue;
 		vgic_fold_lr(v, n);
 		vgic_requeue(v->domain, irq, v);
 	}

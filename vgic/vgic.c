@@ -95,16 +95,35 @@ void vgic_requeue(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
 		kick(v);
 }
 
+/*
+ * The guest has emptied the LR of last time, which still says all that there
+ * is to say: make it pending again. Any other change clears or redoes the LR.
+ */
+bool vgic_repend(struct domain *d, struct vgic_irq *irq)
+{
+	if (!irq->enabled || !vgic_is_pending(irq) || !group_enabled(d, irq) ||
+	    !gic_lr_repend(irq->lr))
+		return false;
+	if (!irq->level || irq->hw)
+		irq->latch = false;
+	irq->active = false;
+	irq->lr_pending = true;
+	return true;
+}
+
 void vgic_update(struct domain *d, struct vgic_irq *irq)
 {
 	struct vcpu *v = irq->vcpu;
 
 	if (irq->lr != VGIC_NO_LR) {
 		if (!vgic_is_local(v)) {
+			irq->dirty = true;
 			kick(v);
 			return;
 		}
 		vgic_fold_lr(v, irq->lr);
+	} else if (!v && !needs_lr(d, irq)) {
+		return;
 	} else if (!list_is_empty(&irq->node)) {
 		list_del(&irq->node);
 		irq->vcpu = NULL;
@@ -162,14 +181,8 @@ void vgic_inject_hw_ppi(struct vcpu *v, unsigned int intid)
 
 	spin_lock(&d->vgic.lock);
 	irq->latch = true;
-	/* Its LR of last time, emptied by the guest: write it again. */
-	if (likely(irq->lr != VGIC_NO_LR && irq->enabled &&
-		   group_enabled(d, irq) && !gic_lr_state(irq->lr))) {
-		irq->active = false;
-		vgic_write_lr(v, irq->lr, irq);
-	} else {
+	if (unlikely(irq->lr == VGIC_NO_LR || !vgic_repend(d, irq)))
 		vgic_update(d, irq);
-	}
 	spin_unlock(&d->vgic.lock);
 }
 
@@ -181,7 +194,9 @@ static void raise_sgi(struct vcpu *t, unsigned int intid, bool group1)
 	if (irq->group1 != group1)
 		return;
 	irq->latch = true;
-	vgic_update(t->domain, irq);
+	if (irq->lr == VGIC_NO_LR || !vgic_is_local(t) ||
+	    !vgic_repend(t->domain, irq))
+		vgic_update(t->domain, irq);
 }
 
 /* clang-format off */
@@ -223,8 +238,9 @@ void vgic_refresh(struct vcpu *v)
 
 	spin_lock(&d->vgic.lock);
 	if (vgic_is_local(v)) {
-		vgic_fold_all(v);
-		vgic_fill(v);
+		vgic_check_lrs(v);
+		if (!list_is_empty(&v->vgic.queue) || v->vgic.underflow)
+			vgic_fill(v);
 	}
 	WRITE_ONCE(v->vgic.refill, false);
 	spin_unlock(&d->vgic.lock);

@@ -25,6 +25,10 @@ bool vgic_is_local(const struct vcpu *v);
 /* Move LR n back into its interrupt's state. */
 void vgic_fold_lr(struct vcpu *v, unsigned int n);
 void vgic_fold_all(struct vcpu *v);
+/* Note the state of each LR; redo those that others changed or are empty. */
+void vgic_check_lrs(struct vcpu *v);
+/* True when irq's local LR, emptied by the guest, could be used again. */
+bool vgic_repend(struct domain *d, struct vgic_irq *irq);
 /* Queued interrupts into free LRs, the most urgent first. */
 void vgic_fill(struct vcpu *v);
 void vgic_write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq);

@@ -341,6 +341,24 @@ unsigned int gic_lr_state(unsigned int n)
 	return (unsigned int)(lr_get(n) >> 62);
 }
 
+#define LR_REPEND(n, reg)                                                      \
+	case n:                                                                \
+		val = sysreg_read(reg);                                        \
+		if (val & (LR_PENDING | LR_ACTIVE))                            \
+			return false;                                          \
+		sysreg_write(reg, val | LR_PENDING);                           \
+		return true;
+
+bool gic_lr_repend(unsigned int n)
+{
+	u64 val;
+
+	switch (n) {
+		LR_CASES(LR_REPEND)
+	}
+	return false;
+}
+
 u64 gic_lr_empty(void)
 {
 	return sysreg_read(S3_4_C12_C11_5); /* ICH_ELRSR_EL2 */

@@ -81,25 +81,20 @@ static void mmio_finish(struct vcpu *v, const struct mmio *m, u64 val)
 		v->arch.regs.x[m->reg] = val;
 }
 
-static void emulate_mmio(struct vcpu *v, const struct mmio *m, u64 far)
+static void emulate_mmio(struct vcpu *v, const struct mmio *m,
+			 const struct emul_region *r)
 {
-	const struct emul_region *r =
-		emul_find(&v->domain->emul, m->ipa, m->size);
-	struct emul_access a;
-
-	if (unlikely(!r || !is_aligned(m->ipa, m->size))) {
-		arch_inject_abort(v, false, far);
-		return;
-	}
-	a = (struct emul_access){
+	struct emul_access a = {
 		.offset = m->ipa - r->base,
 		.size = m->size,
 		.write = m->write,
 	};
-	if (m->write && m->reg != 31)
+
+	if (m->write && m->reg != 31) {
 		a.value = v->arch.regs.x[m->reg];
-	if (m->write && m->size < 8)
-		a.value &= BITS(8 * m->size - 1, 0);
+		if (m->size < 8)
+			a.value &= BITS(8 * m->size - 1, 0);
+	}
 	r->access(v, &a);
 	if (!m->write)
 		mmio_finish(v, m, a.value);
@@ -119,24 +114,35 @@ static bool fault_is_stale(struct vcpu *v, u64 esr, u64 ipa)
 	return !stage2_lookup(&v->domain->s2, IPA(ipa), &leaf);
 }
 
+/* An access that no device of the guest takes. */
+static __attribute__((noinline)) void
+bad_access(struct vcpu *v, u64 esr, u64 far, u64 ipa)
+{
+	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
+	    fault_is_stale(v, esr, ipa))
+		return;
+	if (!(esr & ESR_DABT_ISV) &&
+	    emul_find(&v->domain->emul, ipa, 1))
+		domain_log_once(v->domain, "no syndrome for the access at "
+				"pc %#lx to %#lx: external abort",
+				v->arch.regs.pc, ipa);
+	arch_inject_abort(v, false, far);
+}
+
 static void data_abort(struct vcpu *v, u64 esr)
 {
 	u64 far = sysreg_read(far_el2), hpfar = sysreg_read(hpfar_el2);
+	const struct emul_region *r;
 	struct mmio m;
 
 	if (likely(mmio_decode(esr, far, hpfar, &m))) {
-		if (likely(emul_find(&v->domain->emul, m.ipa, m.size)) ||
-		    !fault_is_stale(v, esr, m.ipa))
-			emulate_mmio(v, &m, far);
-		return;
+		r = emul_find(&v->domain->emul, m.ipa, m.size);
+		if (likely(r && is_aligned(m.ipa, m.size))) {
+			emulate_mmio(v, &m, r);
+			return;
+		}
 	}
-	if (field_get(ESR_ABT_FSC, esr) == FSC_EXTERNAL ||
-	    !fault_is_stale(v, esr, decode_ipa(far, hpfar))) {
-		domain_log_once(v->domain, "no syndrome for the access at "
-				"pc %#lx to %#lx: external abort",
-				v->arch.regs.pc, decode_ipa(far, hpfar));
-		arch_inject_abort(v, false, far);
-	}
+	bad_access(v, esr, far, decode_ipa(far, hpfar));
 }
 
 static void fetch_abort(struct vcpu *v, u64 esr)

@@ -33,8 +33,18 @@ struct emul_domain {
 /* Sorted insert at domain creation. -ENOSPC full, -EEXIST overlap. */
 int emul_add(struct emul_domain *e, const struct emul_region *r) __must_check;
 /* The region holding all of [ipa, ipa+size), or NULL. */
-const struct emul_region *emul_find(const struct emul_domain *e, u64 ipa,
-				    unsigned int size);
+static inline const struct emul_region *
+emul_find(const struct emul_domain *e, u64 ipa, unsigned int size)
+{
+	for (unsigned int i = 0; i < e->nr; i++) {
+		const struct emul_region *r = e->regions[i];
+		u64 offset = ipa - r->base;
+
+		if (offset < r->size)
+			return r->size - offset >= size ? r : NULL;
+	}
+	return NULL;
+}
 
 /* A register table: rows sorted by offset, no overlaps. */
 enum { W8 = 1, W16 = 2, W32 = 4, W64 = 8 }; /* legal access sizes, or-ed */

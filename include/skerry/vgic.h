@@ -38,6 +38,7 @@ struct vgic_irq {
 	bool latch : 1;	  /* edge seen, or set-pending written */
 	bool active : 1;  /* as of the last fold when in an LR */
 	bool lr_pending : 1; /* likewise, of its LR */
+	bool dirty : 1;	  /* its LR on another CPU has to be redone */
 	u64 router;	  /* IROUTER as written */
 };
 

@@ -54,6 +54,11 @@ void gic_send_sgi(unsigned int cpu, unsigned int id);
 void gic_lr_write(unsigned int n, const struct gic_lr *lr);
 void gic_lr_read(unsigned int n, struct gic_lr *lr);
 void gic_lr_clear(unsigned int n);
+/*
+ * Make LR n pending again with all else as it was written, if the guest has
+ * emptied it; false otherwise.
+ */
+bool gic_lr_repend(unsigned int n);
 /* State bits of LR n: bit 0 pending, bit 1 active. */
 unsigned int gic_lr_state(unsigned int n);
 /* Bit n set: LR n holds neither a pending nor an active interrupt. */
