@@ -19,6 +19,7 @@
 #define MAX_BOOTARGS 4096
 #define MAX_POOL_MIB 1024
 #define MAX_MEMORY   (GUEST_RAM0_SIZE + GUEST_RAM1_SIZE)
+#define NO_ID	     ~0U
 #define NO_SUPPORT   "not supported"
 
 struct reader {
@@ -26,8 +27,10 @@ struct reader {
 	int node;
 	const char *name, *child; /* child: "" in the guest's own node */
 	u32 address_cells, size_cells;
-	bool has_memory, has_cpus, has_spis;
-	u64 vcpus_seen;
+	u32 cpus, spis, pool_mib, off;
+	u32 id; /* of the xen,vcpu node being read, and its mask */
+	u64 mask, vcpus_seen;
+	enum when_all_off all_off;
 	struct describe_guest *out;
 	struct describe_error *err;
 };
@@ -63,7 +66,7 @@ static u64 cells(const void *data, u32 first, u32 nr)
 	u64 val = 0;
 
 	while (nr--)
-		val = val << 32 | fdt32_ld(cell++);
+		val = val << 32 | fdt32_to_cpu(*cell++);
 	return val;
 }
 
@@ -71,6 +74,8 @@ static int read_u32(const struct reader *r, const struct prop *p, u32 lo,
 		    u32 hi, u32 *val)
 {
 	*val = p->len == 4 ? (u32)cells(p->data, 0, 1) : 0;
+	if (lo == hi && (p->len != 4 || *val != lo))
+		return refuse(r, p->name, NO_SUPPORT " (only %u)", lo);
 	if (p->len != 4)
 		return refuse(r, p->name, "must be one cell");
 	if (*val < lo || *val > hi)
@@ -111,14 +116,7 @@ static int read_memory(struct reader *r, const struct prop *p)
 		return refuse(r, p->name, "%lu KiB: at most %lu", kib,
 			      MAX_MEMORY / KIB);
 	r->out->memory = kib * KIB;
-	r->has_memory = true;
 	return 0;
-}
-
-static int read_cpus(struct reader *r, const struct prop *p)
-{
-	r->has_cpus = true;
-	return read_u32(r, p, 1, DESCRIBE_MAX_VCPUS, &r->out->nr_vcpus);
 }
 
 static int read_vpl011(struct reader *r, const struct prop *p)
@@ -129,25 +127,11 @@ static int read_vpl011(struct reader *r, const struct prop *p)
 	return 0;
 }
 
-static int read_nr_spis(struct reader *r, const struct prop *p)
+static int read_disabled(struct reader *r, const struct prop *p)
 {
-	r->has_spis = true;
-	return read_u32(r, p, 0, MAX_SPIS, &r->out->nr_spis);
-}
-
-static int read_pool(struct reader *r, const struct prop *p)
-{
-	u32 mib;
-	int err = read_u32(r, p, 1, MAX_POOL_MIB, &mib);
-
-	r->out->pool_size = mib * MIB;
-	return err;
-}
-
-static int read_cells(struct reader *r, const struct prop *p)
-{
-	return read_u32(r, p, 1, 2,
-			p->name[1] == 'a' ? &r->address_cells : &r->size_cells);
+	if (p->len != 9 || memcmp(p->data, "disabled", 9))
+		return refuse(r, p->name, NO_SUPPORT " (only \"disabled\")");
+	return 0;
 }
 
 static int read_wfi(struct reader *r, const struct prop *p)
@@ -163,48 +147,32 @@ static int read_wfi(struct reader *r, const struct prop *p)
 	return 0;
 }
 
-/* What this version can only leave off. */
-static int read_disabled(struct reader *r, const struct prop *p)
-{
-	if (p->len != 9 || memcmp(p->data, "disabled", 9))
-		return refuse(r, p->name, NO_SUPPORT " (only \"disabled\")");
-	return 0;
-}
-
-static int read_zero(struct reader *r, const struct prop *p)
-{
-	if (p->len != 4 || cells(p->data, 0, 1))
-		return refuse(r, p->name, NO_SUPPORT " (only 0)");
-	return 0;
-}
-
-static int read_one(struct reader *r, const struct prop *p)
-{
-	if (p->len != 4 || cells(p->data, 0, 1) != 1)
-		return refuse(r, p->name, NO_SUPPORT " (only 1)");
-	return 0;
-}
-
 struct rule {
 	const char *name;
 	int (*read)(struct reader *r, const struct prop *p);
+	/* Without read: one cell, lo to hi, into this u32 of the reader. */
+	u32 lo, hi;
+	size_t field;
 };
 
+#define NUMBER(lo, hi, f) NULL, lo, hi, offsetof(struct reader, f)
+
 static const struct rule guest_rules[] = {
-	{"#address-cells", read_cells},
-	{"#size-cells", read_cells},
-	{"memory", read_memory},
-	{"cpus", read_cpus},
-	{"vpl011", read_vpl011},
-	{"nr_spis", read_nr_spis},
-	{"xen,domain-p2m-mem-mb", read_pool},
-	{"skerry,wfi", read_wfi},
-	{"xen,enhanced", read_disabled},
-	{"passthrough", read_disabled},
-	{"capabilities", read_zero},
-	{"sve", read_zero},
-	{"trap-unmapped-accesses", read_one},
-	{NULL, NULL},
+	{"#address-cells", NUMBER(1, 2, address_cells)},
+	{"#size-cells", NUMBER(1, 2, size_cells)},
+	{"memory", .read = read_memory},
+	{"cpus", NUMBER(1, DESCRIBE_MAX_VCPUS, cpus)},
+	{"vpl011", .read = read_vpl011},
+	{"nr_spis", NUMBER(0, MAX_SPIS, spis)},
+	{"xen,domain-p2m-mem-mb", NUMBER(1, MAX_POOL_MIB, pool_mib)},
+	{"skerry,wfi", .read = read_wfi},
+	/* What this version can only leave off. */
+	{"xen,enhanced", .read = read_disabled},
+	{"passthrough", .read = read_disabled},
+	{"capabilities", NUMBER(0, 0, off)},
+	{"sve", NUMBER(0, 0, off)},
+	{"trap-unmapped-accesses", NUMBER(1, 1, off)},
+	{.name = NULL},
 };
 
 /* Of Xen's binding or planned: the reason tells them from misspellings. */
@@ -252,7 +220,13 @@ static int read_props(struct reader *r, const struct rule *rules)
 			return refuse(r, "property", "damaged");
 		while (rule->name && strcmp(rule->name, p.name))
 			rule++;
-		err = rule->name ? rule->read(r, &p) : read_other(r, p.name);
+		if (!rule->name)
+			err = read_other(r, p.name);
+		else if (rule->read)
+			err = rule->read(r, &p);
+		else
+			err = read_u32(r, &p, rule->lo, rule->hi,
+				       (u32 *)((char *)r + rule->field));
 		if (err)
 			return err;
 	}
@@ -298,13 +272,10 @@ static int refuse_bootargs(struct reader *r, const struct prop *p)
 }
 
 static const struct rule kernel_rules[] = {
-	{"bootargs", read_bootargs},
-	{NULL, NULL},
+	{"bootargs", .read = read_bootargs}, {.name = NULL}
 };
-
 static const struct rule ramdisk_rules[] = {
-	{"bootargs", refuse_bootargs},
-	{NULL, NULL},
+	{"bootargs", .read = refuse_bootargs}, {.name = NULL}
 };
 
 static int read_module(struct reader *r, struct describe_module *m,
@@ -360,51 +331,42 @@ static u64 parse_cpus(const char *s)
 	}
 }
 
-/*
- * The properties of an xen,vcpu node may come in any order: looked up, and
- * the rules only see to it that there are no others.
- */
-static int accept(struct reader *r __unused, const struct prop *p __unused)
+static int read_affinity(struct reader *r, const struct prop *p)
 {
-	return 0;
+	const char *list;
+	int err = read_string(r, p, &list);
+
+	r->mask = parse_cpus(list);
+	if (!err && !r->mask)
+		return refuse(r, p->name, "\"%s\" is not a list of CPUs",
+			      list);
+	return err;
 }
 
 static const struct rule vcpu_rules[] = {
-	{"id", accept},
-	{"hard-affinity", accept},
-	{NULL, NULL},
+	{"id", NUMBER(0, DESCRIBE_MAX_VCPUS - 1, id)},
+	{"hard-affinity", .read = read_affinity},
+	{.name = NULL},
 };
 
 static int read_vcpu(struct reader *r)
 {
-	struct prop id = {.name = "id"}, cpus = {.name = "hard-affinity"};
-	const char *list;
-	u64 mask;
-	u32 n;
-	int err = read_props(r, vcpu_rules);
+	int err;
 
+	r->id = NO_ID;
+	r->mask = ~0UL;
+	err = read_props(r, vcpu_rules);
 	if (err)
 		return err;
-	id.data = fdt_getprop(r->fdt, r->node, id.name, &id.len);
-	cpus.data = fdt_getprop(r->fdt, r->node, cpus.name, &cpus.len);
-	if (!id.data)
-		return refuse(r, id.name, "missing");
-	err = read_u32(r, &id, 0, r->out->nr_vcpus - 1, &n);
-	if (err)
-		return err;
-	if (r->vcpus_seen & BIT(n))
-		return refuse(r, id.name, "%u: described twice", n);
-	r->vcpus_seen |= BIT(n);
-	if (!cpus.data)
-		return 0;
-	err = read_string(r, &cpus, &list);
-	if (err)
-		return err;
-	mask = parse_cpus(list);
-	if (!mask)
-		return refuse(r, cpus.name, "\"%s\" is not a list of CPUs",
-			      list);
-	r->out->affinity[n] = mask;
+	if (r->id == NO_ID)
+		return refuse(r, "id", "missing");
+	if (r->id >= r->cpus)
+		return refuse(r, "id", "%u: the guest has %u vCPUs", r->id,
+			      r->cpus);
+	if (r->vcpus_seen & BIT(r->id))
+		return refuse(r, "id", "%u: described twice", r->id);
+	r->vcpus_seen |= BIT(r->id);
+	r->out->affinity[r->id] = r->mask;
 	return 0;
 }
 
@@ -483,15 +445,15 @@ static int check_guest(const struct reader *r)
 {
 	struct describe_guest *g = r->out;
 
-	if (!r->has_memory)
+	if (!g->memory)
 		return refuse(r, "memory", "missing");
-	if (!r->has_cpus)
+	if (!r->cpus)
 		return refuse(r, "cpus", "missing");
-	if (!r->has_spis)
-		g->nr_spis = GUEST_MIN_SPIS;
-	if (g->vpl011 && !g->nr_spis)
+	if (g->vpl011 && !r->spis)
 		return refuse(r, "nr_spis", "0: vpl011 needs one");
-	g->pool_size = max(g->pool_size, default_pool(g));
+	g->nr_vcpus = r->cpus;
+	g->nr_spis = r->spis;
+	g->pool_size = max(r->pool_mib * MIB, default_pool(g));
 	return 0;
 }
 
@@ -501,6 +463,7 @@ int describe_guest(const void *fdt, int node, struct describe_guest *out,
 	struct reader r = {
 		.fdt = fdt, .node = node, .child = "", .out = out, .err = err,
 		.address_cells = 2, .size_cells = 1, /* DT spec 2.3.5 */
+		.spis = GUEST_MIN_SPIS,
 	};
 	int child, ret;
 
@@ -562,39 +525,53 @@ static int check_foreign(const struct reader *r)
 	return 0;
 }
 
-static const struct rule chosen_rules[] = {
-	{"skerry,when-all-off", accept},
-	{"xen,xen-bootargs", accept},
-	{NULL, NULL},
-};
-
-int describe_chosen(const void *fdt, enum when_all_off *out,
-		    struct describe_error *err)
+static int read_all_off(struct reader *r, const struct prop *p)
 {
 	static const char *const names[] = {
 		[ALL_OFF_POWEROFF] = "poweroff",
 		[ALL_OFF_REBOOT] = "reboot",
 		[ALL_OFF_STAY] = "stay",
 	};
+	const char *val;
+	int err = read_string(r, p, &val);
+
+	if (err)
+		return err;
+	for (u32 i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], val)) {
+			r->all_off = i;
+			return 0;
+		}
+	return refuse(r, p->name, "must be \"poweroff\", \"reboot\" or "
+		      "\"stay\"");
+}
+
+/* machine.c reads the command line. */
+static int accept(struct reader *r __unused, const struct prop *p __unused)
+{
+	return 0;
+}
+
+static const struct rule chosen_rules[] = {
+	{"skerry,when-all-off", .read = read_all_off},
+	{"xen,xen-bootargs", .read = accept},
+	{.name = NULL},
+};
+
+int describe_chosen(const void *fdt, enum when_all_off *out,
+		    struct describe_error *err)
+{
 	struct reader r = {.fdt = fdt, .name = "chosen", .child = "",
-			   .err = err};
-	struct prop p = {.name = "skerry,when-all-off"};
-	const char *val = names[ALL_OFF_POWEROFF];
+			   .all_off = ALL_OFF_POWEROFF, .err = err};
 	int child, ret;
 
 	r.node = fdt_path_offset(fdt, "/chosen");
 	if (r.node < 0)
 		return refuse(&r, "node", "missing");
 	ret = read_props(&r, chosen_rules);
-	p.data = fdt_getprop(fdt, r.node, p.name, &p.len);
-	if (!ret && p.data)
-		ret = read_string(&r, &p, &val);
 	if (ret)
 		return ret;
-	for (*out = ALL_OFF_POWEROFF; strcmp(names[*out], val); (*out)++)
-		if (*out == ALL_OFF_STAY)
-			return refuse(&r, p.name, "must be \"poweroff\", "
-				      "\"reboot\" or \"stay\"");
+	*out = r.all_off;
 	fdt_for_each_subnode(child, fdt, r.node) {
 		struct reader c = r;
 

@@ -294,7 +294,7 @@ static void test_vcpus(void **state)
 {
 	assert_refused("vcpu", "id", NULL, -1, "linux/vcpu1: id: missing");
 	assert_refused("vcpu", "id", CELL("\2"),
-		       "linux/vcpu1: id: 2: must be 0 to 1");
+		       "linux/vcpu1: id: 2: the guest has 2 vCPUs");
 	assert_accepted("vcpu", "hard-affinity", NULL, -1);
 	assert_accepted("vcpu", "hard-affinity", STR("3, 0-1 "));
 	assert_int_equal(g.affinity[1], 0xb);
