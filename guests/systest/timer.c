@@ -137,11 +137,26 @@ void test_timer(void)
 	c = now();
 	ok(sysreg_read(cntfrq_el0) >= 1000000, "CNTFRQ is %lu",
 	   sysreg_read(cntfrq_el0));
-	ok(c > a && b != 0, "counters go forward");
+	ok(c >= a && b != 0, "counters go forward");
 	phys = false;
 	test_deadlines("CNTV", plat.timer_intid[TIMER_VIRT]);
 	phys = true;
 	test_deadlines("CNTP", plat.timer_intid[TIMER_PHYS]);
+}
+
+static void sleep_us(u64 us)
+{
+	u32 intid = plat.timer_intid[TIMER_VIRT];
+	u64 end = now() + us * ticks_per_us();
+
+	irq_off();
+	gic_enable(intid);
+	timer_set(end);
+	while (now() < end)
+		wfi();
+	timer_stop();
+	gic_disable(intid);
+	irq_on();
 }
 
 #define YEAR_2020 1577836800u
@@ -156,7 +171,7 @@ void test_rtc(void)
 	}
 	t0 = read32(plat.rtc);
 	ok(t0 > YEAR_2020, "the clock is set: %u", t0);
-	delay_us(1100000);
+	sleep_us(1100000);
 	t1 = read32(plat.rtc);
 	ok(t1 - t0 >= 1 && t1 - t0 < 30, "and it goes: %u s later", t1 - t0);
 	ok((read32(plat.rtc + 0xfe0) & 0xff) == 0x31, "it is a PL031");

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the system tests share: writing descriptions, building variants of the
+hypervisor, booting it, and the rules that every run must satisfy."""
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+# pylint: disable=wrong-import-position
+from skerry_pack import pack, qemu  # noqa: E402
+
+BUILD = os.path.join(TOP, "build")
+LOGS = os.path.join(BUILD, "test-logs")
+WORK = os.path.join(BUILD, "test-run")
+HYP = os.path.join(BUILD, "skerry.bin")
+INITRAMFS = os.path.join(BUILD, "guests/linux/initramfs.cpio.gz")
+TAIL = 40
+
+
+def bare(name):
+    return os.path.join(BUILD, "guests", name, f"{name}.bin")
+
+
+def kernel(version):
+    return os.path.join(TOP, "third_party/guest", f"linux-{version}/vmlinuz")
+
+
+@dataclass
+class Guest:
+    """One xen,domain node. `extra` are more lines of its body."""
+    name: str
+    kernel: str
+    cpus: int = 1
+    mib: int = 32
+    bootargs: str = ""
+    ramdisk: str = None
+    extra: str = ""
+
+    def dts(self):
+        ramdisk = "" if not self.ramdisk else (
+            "ramdisk { compatible = \"multiboot,ramdisk\"; "
+            f"skerry,file = \"{self.ramdisk}\"; }};")
+        kib = self.mib * 1024
+        return f"""
+		{self.name} {{
+			compatible = "xen,domain";
+			#address-cells = <2>;
+			#size-cells = <2>;
+			memory = <{kib >> 32:#x} {kib & 0xffffffff:#x}>;
+			cpus = <{self.cpus}>;
+			vpl011;
+			{self.extra}
+			kernel {{
+				compatible = "multiboot,kernel";
+				skerry,file = "{self.kernel}";
+				bootargs = "{self.bootargs}";
+			}};
+			{ramdisk}
+		}};"""
+
+
+def hello(name="hello", **more):
+    return Guest(name, bare("hello"), **more)
+
+
+def systest(tests, name="systest", **more):
+    return Guest(name, bare("systest"), bootargs=f"tests={tests}", **more)
+
+
+def linux(name="linux", version="6.1", cpus=2, mib=256, args="", **more):
+    return Guest(name, kernel(version), cpus=cpus, mib=mib,
+                 ramdisk=INITRAMFS, bootargs=" ".join(
+                     ["console=ttyAMA0 quiet", f"selfcheck.cpus={cpus}",
+                      args]).strip(), **more)
+
+
+def description(guests, chosen=""):
+    body = "".join(g.dts() for g in guests)
+    return f"/dts-v1/;\n/ {{\n\tchosen {{\n\t\t{chosen}{body}\n\t}};\n}};\n"
+
+
+@dataclass
+class Boot:
+    """A machine, a description and how to start it."""
+    name: str
+    guests: list = field(default_factory=list)
+    cpus: int = 0
+    gic: int = 3
+    cpu: str = "cortex-a53"
+    mem: int = 0
+    mode: str = "direct"
+    timeout: int = 90
+    icount: bool = True
+    chosen: str = ""
+    bootargs: str = None
+    force: bool = False
+    hyp: str = HYP
+    typed: tuple = ()
+    text: str = None		# the whole description instead of guests
+    virtualization: bool = True
+
+    def run(self):
+        out = os.path.join(WORK, self.name)
+        os.makedirs(out, exist_ok=True)
+        os.makedirs(LOGS, exist_ok=True)
+        dts = os.path.join(out, "guests.dts")
+        with open(dts, "w", encoding="utf-8") as f:
+            f.write(self.text or description(self.guests, self.chosen))
+        first = pack.Pack(dts, TOP)
+        first.read()
+        cpus, mem = first.needs()
+        machine = qemu.Machine(cpus=self.cpus or cpus, mem=self.mem or mem,
+                               gic=self.gic, cpu=self.cpu,
+                               icount=self.icount,
+                               virtualization=self.virtualization)
+        blob = machine.device_tree(os.path.join(out, "board.dtb"))
+        with open(self.hyp, "rb") as f:
+            image = f.read()
+        packed = pack.prepare(dts, image, blob, TOP, self.force,
+                              self.bootargs)
+        if self.mode == "uboot":
+            done = pack.write_uboot(packed, out, image)
+            args = qemu.uboot_args(done["disk"])
+        else:
+            args = pack.write_direct(packed, out, self.hyp)["qemu"]
+        return qemu.run(machine, args, timeout=self.timeout,
+                        log=os.path.join(LOGS, f"{self.name}.log"),
+                        typed=self.typed, all_off_ends="stay" in self.chosen)
+
+
+def report(result, why):
+    tail = "\n".join(result.lines[-TAIL:])
+    return f"{why} (status {result.status}, {result.reason})\n{tail}"
+
+
+def expect(result, pattern, times=None):
+    """The pattern is in the console's lines (as often as said)."""
+    found = len(result.matching(pattern))
+    assert found if times is None else found == times, \
+        report(result, f"{found} lines match /{pattern}/")
+
+
+def expect_not(result, pattern):
+    assert not result.matching(pattern), \
+        report(result, f"a line matches /{pattern}/")
+
+
+def expect_status(result, status):
+    assert result.status == status, report(result, f"status {status} expected")
+
+
+def expect_tap(result, prefix):
+    """A complete, clean TAP stream from the guest with that prefix."""
+    head = rf"^\(d{prefix}\) "
+    bad = result.matching(head + "not ok")
+    assert not bad, report(result, "\n".join(bad))
+    plan = result.matching(head + r"1\.\.\d+$")
+    assert len(plan) == 1, report(result, f"no plan from d{prefix}")
+    count = int(plan[0].rsplit(".", 1)[1])
+    good = len(result.matching(head + r"ok \d+ - "))
+    assert good == count > 0, \
+        report(result, f"{good} of {count} tests from d{prefix}")
+
+
+def expect_selfcheck(result, prefix):
+    expect(result, rf"^\(d{prefix}\) SELFCHECK ok", 1)
+
+
+def expect_clean(result):
+    expect_status(result, 0)
+    expect_not(result, r"panic|guest fault|SELFCHECK failed|unexpected")
+
+
+def build(folder, settings):
+    """Another configuration of the hypervisor in build/<folder>."""
+    done = subprocess.run(
+        ["make", f"O=build/{folder}", f"KCONFIG_SET={settings}", "all"],
+        cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return os.path.join(BUILD, folder, "skerry.bin")
+
+
+def make_env(**changes):
+    """The environment without what an outer make put there."""
+    env = {k: v for k, v in os.environ.items()
+           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CONFIG", "CPUS",
+                        "MEM", "GIC", "CPU", "BOOT", "ICOUNT", "TIMEOUT",
+                        "QEMU_EXTRA", "HYP")}
+    env.update(changes)
+    return env
