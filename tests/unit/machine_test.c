@@ -38,7 +38,7 @@ static struct model {
 	uint32_t mpidr_step, mem_high, mem_size, irq_type, stride;
 	const char *conduit, *method, *uart_status, *stdout_path, *bootargs;
 	bool v2, no_mem, no_timer, two_banks, overlap, spin, reserved, soc;
-	bool short_reg, memrsv_self, bad_cells, other_parent, narrow;
+	bool short_reg, bad_cells, odd_cell, other_parent, narrow;
 } m;
 
 static void gen_gic(void)
@@ -47,6 +47,8 @@ static void gen_gic(void)
 	gen_cells("phandle", 7);
 	gen_cells("#interrupt-cells", 3);
 	gen_cells("interrupts", 1, 9, 4);
+	if (m.odd_cell)
+		gen_cells("#redistributor-regions", 0, 1);
 	if (m.v2) {
 		gen_str("compatible", "arm,cortex-a15-gic");
 		gen_cells("reg", 0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0,
@@ -420,6 +422,9 @@ static void test_errors(void **state)
 	setup(state);
 	m.short_reg = true;
 	assert_dies("intc@8000000: reg: not a whole number of entries");
+	setup(state);
+	m.odd_cell = true;
+	assert_dies("intc@8000000: #redistributor-regions: must be one cell");
 	setup(state);
 	m.stride = 0x10000;
 	assert_dies("intc@8000000: redistributor-stride: impossible");
