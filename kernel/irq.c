@@ -53,11 +53,11 @@ static void handle_other(u32 intid)
 	ack_and_end(intid);
 }
 
-void irq_handle(void)
+bool irq_handle(void)
 {
 	u32 intid = gic_ack();
 
-	if (intid == machine.vtimer_intid) {
+	if (likely(intid == machine.vtimer_intid)) {
 		struct vcpu *v = this_cpu()->current;
 
 		gic_eoi(intid);
@@ -66,12 +66,16 @@ void irq_handle(void)
 			vgic_inject_hw_ppi(v, GUEST_VTIMER_INTID);
 		else
 			gic_deactivate(intid);
-	} else if (intid == SGI_IPI) {
+		return false;
+	}
+	if (intid == SGI_IPI) {
 		ack_and_end(intid);
 		ipi_handle();
-	} else if (intid < GIC_SPURIOUS) {
-		handle_other(intid);
+		return true;
 	}
+	if (intid < GIC_SPURIOUS)
+		handle_other(intid);
+	return false;
 }
 
 void ipi_send(unsigned int cpu, u32 reasons)

@@ -40,7 +40,7 @@
 #define MPIDR_AFF		0xff00ffffffUL
 /* clang-format on */
 
-static s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
+static __noinline s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
 {
 	struct domain *d = v->domain;
 	struct vcpu *t = NULL;
@@ -70,17 +70,16 @@ static s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
 	return ret;
 }
 
-static s64 cpu_off(struct vcpu *v)
+static void cpu_off(struct vcpu *v)
 {
 	struct domain *d = v->domain;
 
 	spin_lock(&d->vcpu_lock);
 	WRITE_ONCE(v->state, (u32)VCPU_OFF);
 	spin_unlock(&d->vcpu_lock);
-	return PSCI_DENIED; /* never seen: the vCPU does not return */
 }
 
-static s64 affinity_info(struct vcpu *v, u64 mpidr, u64 level)
+static __noinline s64 affinity_info(struct vcpu *v, u64 mpidr, u64 level)
 {
 	struct vcpu *t = NULL;
 
@@ -100,7 +99,7 @@ static s64 affinity_info(struct vcpu *v, u64 mpidr, u64 level)
 	}
 }
 
-static s64 features(u32 fn)
+static __noinline s64 features(u32 fn)
 {
 	switch (fn) {
 	case PSCI_VERSION:
@@ -122,7 +121,7 @@ static s64 features(u32 fn)
 	}
 }
 
-static s64 arch_features(u32 fn)
+static __noinline s64 arch_features(u32 fn)
 {
 	unsigned int mask = smccc_workarounds();
 
@@ -142,7 +141,7 @@ static s64 arch_features(u32 fn)
 }
 
 /* Ours; Linux compares it with KVM's only. Four words, little-endian. */
-static s64 vendor_uid(u64 *x)
+static __noinline s64 vendor_uid(u64 *x)
 {
 	x[1] = 0x694398c6;
 	x[2] = 0xd179cf9a;
@@ -150,38 +149,29 @@ static s64 vendor_uid(u64 *x)
 	return 0xdc1218a7;
 }
 
-static s64 dispatch(struct vcpu *v, u32 fn, u64 *x, u64 mask)
+/* The calls after which v may not go on. */
+static __noinline void power_call(struct vcpu *v, u32 fn)
 {
 	switch (fn) {
-	case PSCI_VERSION:
-		return PSCI_1_1;
-	case PSCI_FEATURES:
-		return features((u32)x[1]);
-	case PSCI_CPU_SUSPEND:
-	case PSCI_CPU_SUSPEND64:
-		/* Every state is a standby state: wait for an interrupt. */
-		v->blocked = true;
-		return PSCI_SUCCESS;
 	case PSCI_CPU_OFF:
-		return cpu_off(v);
-	case PSCI_CPU_ON:
-	case PSCI_CPU_ON64:
-		return cpu_on(v, x[1] & mask, x[2] & mask, x[3] & mask);
-	case PSCI_AFFINITY_INFO:
-	case PSCI_AFFINITY_INFO64:
-		return affinity_info(v, x[1] & mask, (u32)x[2]);
-	case PSCI_MIGRATE_INFO_TYPE:
-		return TOS_NOT_PRESENT;
+		cpu_off(v);
+		break;
 	case PSCI_SYSTEM_OFF:
 		domain_stop(v->domain, STOP_OFF);
-		return PSCI_SUCCESS;
+		break;
 	case PSCI_SYSTEM_RESET:
 		domain_stop(v->domain, STOP_RESET);
-		return PSCI_SUCCESS;
-	case SMCCC_VERSION:
-		return SMCCC_1_2;
-	case SMCCC_ARCH_FEATURES:
-		return arch_features((u32)x[1]);
+		break;
+	default:
+		/* Every state is a standby state: wait for an interrupt. */
+		v->blocked = true;
+		v->arch.regs.x[0] = PSCI_SUCCESS;
+	}
+}
+
+static __noinline s64 other_call(u64 *x, u32 fn)
+{
+	switch (fn) {
 	case SMCCC_WORKAROUND_1:
 	case SMCCC_WORKAROUND_2:
 	case SMCCC_WORKAROUND_3:
@@ -199,11 +189,52 @@ static s64 dispatch(struct vcpu *v, u32 fn, u64 *x, u64 mask)
 	}
 }
 
-void psci_call(struct vcpu *v)
+/* A 32-bit call has 32-bit arguments: what is above them is undefined. */
+static u64 arg(u64 val, u32 fn)
+{
+	return fn & FN_SMC64 ? val : (u32)val;
+}
+
+bool psci_call(struct vcpu *v)
 {
 	u64 *x = v->arch.regs.x;
 	u32 fn = (u32)x[0];
-	u64 mask = fn & FN_SMC64 ? ~0UL : BITS(31, 0);
+	s64 ret;
 
-	x[0] = (u64)dispatch(v, fn, x, mask);
+	switch (fn) {
+	case PSCI_VERSION:
+		ret = PSCI_1_1;
+		break;
+	case PSCI_FEATURES:
+		ret = features((u32)x[1]);
+		break;
+	case PSCI_CPU_ON:
+	case PSCI_CPU_ON64:
+		ret = cpu_on(v, arg(x[1], fn), arg(x[2], fn), arg(x[3], fn));
+		break;
+	case PSCI_AFFINITY_INFO:
+	case PSCI_AFFINITY_INFO64:
+		ret = affinity_info(v, arg(x[1], fn), (u32)x[2]);
+		break;
+	case PSCI_MIGRATE_INFO_TYPE:
+		ret = TOS_NOT_PRESENT;
+		break;
+	case SMCCC_VERSION:
+		ret = SMCCC_1_2;
+		break;
+	case SMCCC_ARCH_FEATURES:
+		ret = arch_features((u32)x[1]);
+		break;
+	case PSCI_CPU_SUSPEND:
+	case PSCI_CPU_SUSPEND64:
+	case PSCI_CPU_OFF:
+	case PSCI_SYSTEM_OFF:
+	case PSCI_SYSTEM_RESET:
+		power_call(v, fn);
+		return true;
+	default:
+		ret = other_call(x, fn);
+	}
+	x[0] = (u64)ret;
+	return false;
 }

@@ -99,7 +99,7 @@ void vgic_requeue(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
  * The guest has emptied the LR of last time, which still says all that there
  * is to say: make it pending again. Any other change clears or redoes the LR.
  */
-bool vgic_repend(struct domain *d, struct vgic_irq *irq)
+static inline bool repend(struct domain *d, struct vgic_irq *irq)
 {
 	if (!irq->enabled || !vgic_is_pending(irq) || !group_enabled(d, irq) ||
 	    !gic_lr_repend(irq->lr))
@@ -109,6 +109,11 @@ bool vgic_repend(struct domain *d, struct vgic_irq *irq)
 	irq->active = false;
 	irq->lr_pending = true;
 	return true;
+}
+
+bool vgic_repend(struct domain *d, struct vgic_irq *irq)
+{
+	return repend(d, irq);
 }
 
 void vgic_update(struct domain *d, struct vgic_irq *irq)
@@ -181,7 +186,7 @@ void vgic_inject_hw_ppi(struct vcpu *v, unsigned int intid)
 
 	spin_lock(&d->vgic.lock);
 	irq->latch = true;
-	if (unlikely(irq->lr == VGIC_NO_LR || !vgic_repend(d, irq)))
+	if (unlikely(irq->lr == VGIC_NO_LR || !repend(d, irq)))
 		vgic_update(d, irq);
 	spin_unlock(&d->vgic.lock);
 }
@@ -195,7 +200,7 @@ static void raise_sgi(struct vcpu *t, unsigned int intid, bool group1)
 		return;
 	irq->latch = true;
 	if (irq->lr == VGIC_NO_LR || !vgic_is_local(t) ||
-	    !vgic_repend(t->domain, irq))
+	    !repend(t->domain, irq))
 		vgic_update(t->domain, irq);
 }
 

@@ -17,8 +17,11 @@
 
 #define HVC_IMM BITS(15, 0)
 
-/* After anything that may have stopped v: v again, or what is left. */
-static inline struct vcpu *next_vcpu(struct vcpu *v)
+/*
+ * After what may have stopped v: v again, or what is left. Another CPU that
+ * stops v sends an IPI, so other traps need not look.
+ */
+static struct vcpu *next_vcpu(struct vcpu *v)
 {
 	if (likely(READ_ONCE(v->state) == VCPU_ON &&
 		   !domain_is_stopping(v->domain)))
@@ -31,7 +34,7 @@ static inline struct vcpu *next_vcpu(struct vcpu *v)
  * here with v loaded and takes interrupts by polling. WFI wakes although they
  * are masked (Arm ARM D1.7.2).
  */
-static void wait_blocked(struct vcpu *v)
+static __noinline void wait_blocked(struct vcpu *v)
 {
 	while (READ_ONCE(v->state) == VCPU_ON &&
 	       !domain_is_stopping(v->domain) && !vgic_has_pending(v)) {
@@ -44,7 +47,7 @@ static void wait_blocked(struct vcpu *v)
 struct vcpu *trap_call(struct vcpu *v, u64 esr)
 {
 	/* SMC traps with ELR at the SMC itself (Arm ARM D1.4.3). */
-	if (field_get(ESR_EC, esr) == EC_SMC64)
+	if (esr & BIT(26)) /* EC 0x17, not 0x16 */
 		sysreg_write(elr_el2, sysreg_read(elr_el2) + 4);
 	if (unlikely(esr & HVC_IMM)) {
 		/* Neither SMCCC nor, in this version, Xen's HVC #0xEA1. */
@@ -55,16 +58,16 @@ struct vcpu *trap_call(struct vcpu *v, u64 esr)
 		sysreg_write(spsr_el2, v->arch.regs.pstate);
 		return v;
 	}
-	psci_call(v);
-	if (unlikely(v->blocked))
+	if (likely(!psci_call(v)))
+		return v;
+	if (v->blocked)
 		wait_blocked(v);
 	return next_vcpu(v);
 }
 
 struct vcpu *trap_irq(struct vcpu *v)
 {
-	irq_handle();
-	return next_vcpu(v);
+	return irq_handle() ? next_vcpu(v) : v;
 }
 
 /* Result of a load to its register as the instruction asked (SSE, SF). */
@@ -115,14 +118,14 @@ static bool fault_is_stale(struct vcpu *v, u64 esr, u64 ipa)
 }
 
 /* An access that no device of the guest takes. */
-static __attribute__((noinline)) void
+static __noinline void
 bad_access(struct vcpu *v, u64 esr, u64 far, u64 ipa)
 {
 	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
 	    fault_is_stale(v, esr, ipa))
 		return;
 	if (!(esr & ESR_DABT_ISV) &&
-	    emul_find(&v->domain->emul, ipa, 1))
+	    emul_find(&v->domain->emul, ipa))
 		domain_log_once(v->domain, "no syndrome for the access at "
 				"pc %#lx to %#lx: external abort",
 				v->arch.regs.pc, ipa);
@@ -135,9 +138,10 @@ static void data_abort(struct vcpu *v, u64 esr)
 	const struct emul_region *r;
 	struct mmio m;
 
-	if (likely(mmio_decode(esr, far, hpfar, &m))) {
-		r = emul_find(&v->domain->emul, m.ipa, m.size);
-		if (likely(r && is_aligned(m.ipa, m.size))) {
+	if (likely(mmio_decode(esr, far, hpfar, &m) &&
+		   is_aligned(m.ipa, m.size))) {
+		r = emul_find(&v->domain->emul, m.ipa);
+		if (likely(r)) {
 			emulate_mmio(v, &m, r);
 			return;
 		}
@@ -156,10 +160,26 @@ static void fetch_abort(struct vcpu *v, u64 esr)
 	arch_inject_abort(v, true, far);
 }
 
+/* ISS of a trapped MSR without its register number. */
+#define SYSREG_KEY (ESR_ISS & ~ESR_SYS_RT)
+#define ISS_SGI1R                                                              \
+	(field_prep(ESR_SYS_OP0, 3) | field_prep(ESR_SYS_CRN, 12) |            \
+	 field_prep(ESR_SYS_CRM, 11) | field_prep(ESR_SYS_OP2, 5))
+
 static void trap_sysreg(struct vcpu *v, u64 esr)
 {
 	u64 pc = v->arch.regs.pc;
-	enum sysreg_result r = sysreg_emulate(v, (u32)(esr & ESR_ISS));
+	enum sysreg_result r;
+
+	/* By far the most frequent one. */
+	if (likely((esr & SYSREG_KEY) == ISS_SGI1R)) {
+		u64 rt = field_get(ESR_SYS_RT, esr);
+
+		v->arch.regs.pc = pc + 4;
+		vgic_write_sgir(v, rt == 31 ? 0 : v->arch.regs.x[rt], true);
+		return;
+	}
+	r = sysreg_emulate(v, (u32)(esr & ESR_ISS));
 
 	if (likely(r == SYSREG_DONE))
 		v->arch.regs.pc = pc + 4;
@@ -170,10 +190,11 @@ static void trap_sysreg(struct vcpu *v, u64 esr)
 struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 {
 	v->arch.esr = esr;
-	switch (field_get(ESR_EC, esr)) {
-	case EC_DABT_LOW:
+	if (likely(field_get(ESR_EC, esr) == EC_DABT_LOW)) {
 		data_abort(v, esr);
-		break;
+		return v;
+	}
+	switch (field_get(ESR_EC, esr)) {
 	case EC_SYSREG:
 		trap_sysreg(v, esr);
 		break;
@@ -182,9 +203,10 @@ struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 		break;
 	case EC_WFX:
 		arch_vcpu_skip(&v->arch);
-		if (!(esr & BIT(0))) /* WFI; a trapped WFE just returns */
-			wait_blocked(v);
-		break;
+		if (esr & BIT(0)) /* a trapped WFE just returns */
+			break;
+		wait_blocked(v);
+		return next_vcpu(v);
 	case EC_IABT_LOW:
 		fetch_abort(v, esr);
 		break;
@@ -192,14 +214,14 @@ struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 		/* SVE, SME, trapped AArch32, LD64B, ...: not for guests. */
 		arch_inject_undef(v);
 	}
-	return next_vcpu(v);
+	return v;
 }
 
 struct vcpu *trap_fiq(struct vcpu *v, u64 esr __unused)
 {
 	/* Group 0 is the firmware's; with SCR_EL3.FIQ clear it could come. */
 	domain_log_once(v->domain, "unexpected FIQ ignored");
-	return next_vcpu(v);
+	return v;
 }
 
 struct vcpu *trap_serror(struct vcpu *v, u64 esr)
@@ -207,7 +229,7 @@ struct vcpu *trap_serror(struct vcpu *v, u64 esr)
 	/* Synchronised by nothing: the guest's own access is charged. */
 	log_line("d%u: SError, ESR %#lx, injected", v->domain->id, esr);
 	arch_inject_serror(v);
-	return next_vcpu(v);
+	return v;
 }
 
 struct vcpu *trap_aarch32(struct vcpu *v, u64 esr)

@@ -127,9 +127,7 @@
 	table	vectors_smc, 1
 	table	vectors_bhb, 2
 
-sync_full:
-	adr	x0, trap_sync
-full_entry:				/* x0 = handler, x1 = ESR */
+	.macro	save_all
 	save_low
 	stp	x18, x19, [sp, #144]
 	stp	x20, x21, [sp, #160]
@@ -141,9 +139,19 @@ full_entry:				/* x0 = handler, x1 = ESR */
 	stp	x30, x2, [sp, #240]
 	mrs	x3, spsr_el2
 	str	x3, [sp, #256]
+	.endm
+
+full_entry:				/* x0 = handler, x1 = ESR */
+	save_all
 	mov	x4, x0
 	to_stack
 	blr	x4
+	b	full_exit
+sync_full:
+	save_all
+	to_stack
+	bl	trap_sync
+full_exit:
 	mrs	x9, tpidr_el2
 	ldr	x10, [x9, #CPU_CURRENT]
 	cmp	x0, x10

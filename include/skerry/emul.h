@@ -32,16 +32,18 @@ struct emul_domain {
 
 /* Sorted insert at domain creation. -ENOSPC full, -EEXIST overlap. */
 int emul_add(struct emul_domain *e, const struct emul_region *r) __must_check;
-/* The region holding all of [ipa, ipa+size), or NULL. */
+/*
+ * The region of an address, or NULL. Regions are whole pages, so an aligned
+ * access that starts in one ends in it.
+ */
 static inline const struct emul_region *
-emul_find(const struct emul_domain *e, u64 ipa, unsigned int size)
+emul_find(const struct emul_domain *e, u64 ipa)
 {
 	for (unsigned int i = 0; i < e->nr; i++) {
 		const struct emul_region *r = e->regions[i];
-		u64 offset = ipa - r->base;
 
-		if (offset < r->size)
-			return r->size - offset >= size ? r : NULL;
+		if (ipa - r->base < r->size)
+			return r;
 	}
 	return NULL;
 }
@@ -57,9 +59,39 @@ struct emul_reg {
 	void (*write)(struct vcpu *v, struct emul_access *a);
 };
 /* NULL when unlisted or of a wrong width. Binary search. */
-const struct emul_reg *emul_find_reg(const struct emul_reg *table,
-				     unsigned int nr,
-				     const struct emul_access *a);
+static inline const struct emul_reg *
+emul_find_reg(const struct emul_reg *table, unsigned int nr,
+	      const struct emul_access *a)
+{
+	unsigned int lo = 0, hi = nr;
+
+	while (lo < hi) {
+		unsigned int mid = (lo + hi) / 2;
+		const struct emul_reg *r = &table[mid];
+
+		if (a->offset < r->offset)
+			hi = mid;
+		else if (a->offset - r->offset >= r->size)
+			lo = mid + 1;
+		else
+			return a->size & r->widths ? r : NULL;
+	}
+	return NULL;
+}
+
 /* Look up and call; RAZ/WI when there is no row or no handler. */
-void emul_table_access(const struct emul_reg *table, unsigned int nr,
-		       struct vcpu *v, struct emul_access *a);
+static inline void emul_table_access(const struct emul_reg *table,
+				     unsigned int nr, struct vcpu *v,
+				     struct emul_access *a)
+{
+	const struct emul_reg *r = emul_find_reg(table, nr, a);
+
+	if (a->write) {
+		if (r && r->write)
+			r->write(v, a);
+		return;
+	}
+	a->value = 0;
+	if (r && r->read)
+		r->read(v, a);
+}

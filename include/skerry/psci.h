@@ -18,9 +18,9 @@ struct vcpu;
 #define PSCI_INVALID_ADDR   (-9L)
 
 /*
- * The call in v's x0.., result in x0 to x3. The caller picks the next vCPU
- * afterwards: the call may have stopped or blocked v.
+ * The call in v's x0.., result in x0 to x3. True when it may have stopped or
+ * blocked v, so that the caller has to look what runs next.
  */
-void psci_call(struct vcpu *v);
+bool psci_call(struct vcpu *v);
 /* Bits 0 to 2: SMCCC_ARCH_WORKAROUND_1 to 3 are offered to guests. */
 unsigned int smccc_workarounds(void);

@@ -33,12 +33,13 @@ struct vgic_irq {
 	u16 pintid; /* hardware-backed: physical INTID */
 	u8 priority;
 	u8 lr; /* LR of `vcpu` that holds it, VGIC_NO_LR */
-	bool enabled : 1, group1 : 1, level : 1, hw : 1;
-	bool line : 1;	  /* level: input high */
-	bool latch : 1;	  /* edge seen, or set-pending written */
-	bool active : 1;  /* as of the last fold when in an LR */
-	bool lr_pending : 1; /* likewise, of its LR */
-	bool dirty : 1;	  /* its LR on another CPU has to be redone */
+	/* Whole bytes: the hot paths test and set them one by one. */
+	bool enabled, group1, level, hw;
+	bool line;	 /* level: input high */
+	bool latch;	 /* edge seen, or set-pending written */
+	bool active;	 /* as of the last fold when in an LR */
+	bool lr_pending; /* likewise, of its LR */
+	bool dirty;	 /* its LR on another CPU has to be redone */
 	u64 router;	  /* IROUTER as written */
 };
 
