@@ -70,8 +70,7 @@ srcs-y :=
 srcs += $$(addprefix $1/,$$(srcs-y))
 endef
 $(foreach d,$(dirs),$(eval $(call collect,$d)))
-fdt   := fdt fdt_ro fdt_rw fdt_sw fdt_wip fdt_addresses fdt_check fdt_strerror
-objs  := $(patsubst %,$O/%.o,$(basename $(srcs))) $(fdt:%=$O/libfdt/%.o)
+objs  := $(patsubst %,$O/%.o,$(basename $(srcs))) $O/lib/libfdt/unity.o
 
 # --- hypervisor image ------------------------------------------------------
 warn     := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wmissing-prototypes \
@@ -97,8 +96,8 @@ endif
 run       = @echo '  $1 $@'; mkdir -p $(@D);
 cflags-lib/string.c := -fno-builtin
 
-$O/libfdt/%.o: third_party/libfdt/%.c $(hdr) Makefile
-	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) -Wno-unused-parameter -c -o $@ $<
+$O/lib/libfdt/unity.o: lib/libfdt/unity.c $(hdr) Makefile
+	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) -O3 -c -o $@ $<
 $O/%.o: %.c $(hdr) Makefile
 	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) $(warn) $(cflags-$<) -c -o $@ $<
 $O/%.o: %.S $(hdr) $O/include/offsets.h Makefile

@@ -7,6 +7,7 @@
 #include <skerry/console.h>
 
 #include <skerry/arch/gic.h>
+#include <skerry/arch/init.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
@@ -41,9 +42,10 @@ static void drain(void)
 
 static void put(char c, bool may_drop)
 {
-	if (!con.base)
-		return;
+	/* Text of before the UART is known waits in the ring. */
 	if (con.count == RING_SIZE) {
+		if (!con.base)
+			return;
 		drain();
 		if (con.count == RING_SIZE && may_drop) {
 			con.dropped++;
@@ -176,15 +178,19 @@ void console_guest_flush(struct domain *d)
 void console_panic_mode(void)
 {
 	con.panic = true;
+	/* Before the tree is read: the one UART that it names, if it does. */
+	if (!con.base && machine.fdt && arch_find_console(machine.fdt))
+		console_init();
 }
 
 void console_init(void)
 {
-	if (machine.uart != UART_PL011)
+	if (machine.uart != UART_PL011 || con.base)
 		return;
 	con.base = (u64)mmu_map_device(PADDR(machine.uart_base), PAGE_SIZE);
 	con.raw = machine_has_option("rawcon");
 	pl011_init(con.base);
+	finish();
 }
 
 void console_init_irq(void)

@@ -491,12 +491,26 @@ int describe_guest(const void *fdt, int node, struct describe_guest *out,
 	return 0;
 }
 
+/* Looked up once: a pass over the tree costs 100,000 instructions or so. */
+static int chosen_node(const void *fdt)
+{
+	static const void *tree;
+	static int node;
+
+	if (tree != fdt || fdt_get_name(fdt, node, NULL) == NULL ||
+	    strcmp(fdt_get_name(fdt, node, NULL), "chosen")) {
+		node = fdt_path_offset(fdt, "/chosen");
+		tree = fdt;
+	}
+	return node;
+}
+
 int describe_next(const void *fdt, int prev)
 {
 	int node = prev;
 
 	if (!prev) {
-		node = fdt_path_offset(fdt, "/chosen");
+		node = chosen_node(fdt);
 		if (node < 0)
 			return node;
 		node = fdt_first_subnode(fdt, node);
@@ -565,7 +579,7 @@ int describe_chosen(const void *fdt, enum when_all_off *out,
 			   .all_off = ALL_OFF_POWEROFF, .err = err};
 	int child, ret;
 
-	r.node = fdt_path_offset(fdt, "/chosen");
+	r.node = chosen_node(fdt);
 	if (r.node < 0)
 		return refuse(&r, "node", "missing");
 	ret = read_props(&r, chosen_rules);

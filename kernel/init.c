@@ -7,6 +7,7 @@
 
 #include <libfdt.h>
 
+#include <asm/io.h>
 #include <skerry/arch/cache.h>
 #include <skerry/arch/gic.h>
 #include <skerry/arch/init.h>
@@ -20,6 +21,7 @@
 #include <skerry/log.h>
 #include <skerry/machine.h>
 #include <skerry/panic.h>
+#include <skerry/pl031.h>
 #include <skerry/sections.h>
 #include <skerry/selftest.h>
 #include <skerry/string.h>
@@ -182,8 +184,25 @@ void cpu_secondary_main(void)
 	arch_enter(NULL);
 }
 
+/* The boot CPU is CPU 0, wherever the tree has it. */
+static void put_boot_cpu_first(void)
+{
+	for (unsigned int i = 0; i < machine.nr_cpus; i++) {
+		struct machine_cpu c = machine.cpus[i];
+
+		if (c.mpidr != arch_mpidr())
+			continue;
+		machine.cpus[i] = machine.cpus[0];
+		machine.cpus[0] = c;
+		return;
+	}
+	die("cpus: reg: the boot CPU (MPIDR %#lx) is not described",
+	    arch_mpidr());
+}
+
 static void init_cpus(void)
 {
+	put_boot_cpu_first();
 	nr_cpus = machine.nr_cpus;
 	for (unsigned int i = 0; i < nr_cpus; i++) {
 		init_this_cpu(i);
@@ -198,6 +217,14 @@ static void init_cpus(void)
 	if (machine.nr_cpus_ignored)
 		log_line("%u CPUs beyond CONFIG_NR_CPUS stay off",
 			 machine.nr_cpus_ignored);
+}
+
+/* Guests count on from the board's time of day (PL031's data register). */
+static void init_clock(void)
+{
+	if (machine.rtc_base)
+		pl031_set_base(mmio_read32(
+			(u64)mmu_map_device(PADDR(machine.rtc_base), 4)));
 }
 
 static void log_memory(void)
@@ -242,15 +269,16 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 		console_init();
 	}
 	fdt = map_dtb(dtb, &dtb_size);
-	if (arch_find_console(fdt))
-		console_init();
+	machine.fdt = fdt;
 	machine_parse(fdt, dtb_size);
+	console_init();
 	trim_dtb(dtb, dtb_size);
 	log_line("Skerry %s on %s", CONFIG_VERSION, machine.model);
 	build_read(fdt);
 	init_memory(dtb);
 	init_cpus();
 	console_init_irq();
+	init_clock();
 	log_line("%u CPUs, GICv%u with %u list registers, %u-bit IPA, "
 		 "timer %lu Hz", nr_cpus, gic_version(), gic_nr_lrs(),
 		 stage2_ipa_bits(), time_freq());

@@ -465,6 +465,15 @@ static void read_uart(void)
 	walk.uart_parent = interrupt_parent();
 }
 
+/* Time of day; a board without one boots in 1970. */
+static void read_rtc(void)
+{
+	u64 size;
+
+	if (!machine.rtc_base)
+		read_reg(0, &machine.rtc_base, &size);
+}
+
 static const struct {
 	const char *compatible;
 	void (*read)(void);
@@ -473,6 +482,7 @@ static const struct {
 	{"arm,cortex-a15-gic", read_gicv2}, {"arm,armv8-timer", read_timer},
 	{"arm,psci-1.0", read_psci},	    {"arm,psci-0.2", read_psci},
 	{"arm,pl011", read_uart},	    {"arm,sbsa-uart", read_uart},
+	{"arm,pl031", read_rtc},
 };
 
 /* The first string of `compatible` that we know decides. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A domain's memory in the hypervisor: carve upwards, keep freed pages. */
+/*
+ * A domain's memory in the hypervisor: carve upwards from zeroed memory, keep
+ * freed pages.
+ */
 #include <skerry/pool.h>
 
 #include <skerry/string.h>
@@ -16,7 +19,7 @@ void *pool_alloc(struct pool *p, u64 size, u64 align)
 	if (start > p->size || size > p->size - start)
 		return NULL;
 	p->used = start + size;
-	return memset(p->base + start, 0, size);
+	return p->base + start;
 }
 
 void *pool_alloc_pages(struct pool *p, unsigned int nr)
@@ -34,7 +37,7 @@ void *pool_alloc_pages(struct pool *p, unsigned int nr)
 	     at += PAGE_SIZE)
 		pool_free_page(p, p->base + at);
 	p->used = start + nr * PAGE_SIZE;
-	return memset(p->base + start, 0, nr * PAGE_SIZE);
+	return p->base + start;
 }
 
 void *pool_alloc_page(struct pool *p)

@@ -8,6 +8,7 @@
 #include <asm/barrier.h>
 #include <asm/sysreg.h>
 #include <skerry/arch/cache.h>
+#include <skerry/arch/init.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
 #include <skerry/log.h>
@@ -27,6 +28,11 @@ struct boot_args {
 	u64 cpu;
 };
 struct boot_args boot_args[CONFIG_NR_CPUS];
+
+u64 arch_mpidr(void)
+{
+	return sysreg_read(mpidr_el1) & 0xff00ffffffUL;
+}
 
 static int start_cpu(unsigned int i)
 {

@@ -48,6 +48,7 @@ struct machine {
 	enum uart_kind uart;
 	u64 uart_base;
 	u32 uart_intid;
+	u64 rtc_base; /* PL031, or 0 */
 	char model[64];
 	char cmdline[256]; /* xen,xen-bootargs, else bootargs */
 };

@@ -16,6 +16,7 @@ struct pool {
 	u64 nr_free;
 };
 
+/* `base` is zeroed memory, page-aligned. */
 void pool_init(struct pool *p, void *base, u64 size);
 /* Zeroed; NULL when exhausted. */
 void *pool_alloc_page(struct pool *p);

@@ -10,3 +10,6 @@ void arch_init(void);
 void arch_init_cpu(void);
 /* The UART of /chosen stdout-path into machine; false when there is none. */
 bool arch_find_console(const void *fdt);
+
+/* Affinity fields of the calling CPU's MPIDR_EL1. */
+u64 arch_mpidr(void);
