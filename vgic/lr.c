@@ -34,6 +34,7 @@ void vgic_write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq)
 		irq->latch = false;
 	irq->lr_pending = lr.pending;
 	irq->lr = (u8)n;
+	irq->lr_priority = irq->priority;
 	irq->vcpu = v;
 	v->vgic.lr[n] = irq;
 	v->vgic.lr_used |= 1U << n;

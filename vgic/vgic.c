@@ -113,6 +113,11 @@ static inline bool repend(struct domain *d, struct vgic_irq *irq)
 
 bool vgic_repend(struct domain *d, struct vgic_irq *irq)
 {
+	/* Changed by another CPU: perhaps in what the LR says. */
+	if (irq->dirty &&
+	    (irq->priority != irq->lr_priority ||
+	     (irq->intid >= VGIC_NR_PRIVATE && irq->target != irq->vcpu)))
+		return false;
 	return repend(d, irq);
 }
 

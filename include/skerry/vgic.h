@@ -33,6 +33,7 @@ struct vgic_irq {
 	u16 pintid; /* hardware-backed: physical INTID */
 	u8 priority;
 	u8 lr; /* LR of `vcpu` that holds it, VGIC_NO_LR */
+	u8 lr_priority; /* as written to that LR */
 	/* Whole bytes: the hot paths test and set them one by one. */
 	bool enabled, group1, level, hw;
 	bool line;	 /* level: input high */
