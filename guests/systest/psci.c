@@ -256,16 +256,16 @@ static bool registers_kept(u64 fn)
 void test_smccc(void)
 {
 	static const u32 unknown[] = {
-		0x8000ff00, /* Arm architecture */
-		0x8100ff00, /* CPU vendor */
-		0x8200ff00, /* SiP */
-		0xc200ff00, /* SiP, 64 bit */
-		0x8300ff00, /* OEM */
-		0x8400ff00, /* standard */
-		0x8500ff00, /* standard hypervisor */
-		0x8600ff00, /* vendor hypervisor */
-		0xb200ff00, /* trusted OS */
-		0x0400ff00, /* yielding */
+		0x8000fe00, /* Arm architecture */
+		0x8100fe00, /* CPU vendor */
+		0x8200fe00, /* SiP */
+		0xc200fe00, /* SiP, 64 bit */
+		0x8300fe00, /* OEM */
+		0x8400fe00, /* standard */
+		0x8500fe00, /* standard hypervisor */
+		0x8600fe00, /* vendor hypervisor */
+		0xb200fe00, /* trusted OS */
+		0x0400fe00, /* yielding */
 		0xffffffff,
 	};
 	struct fault f;
@@ -290,7 +290,7 @@ void test_smccc(void)
 	ok(smc_call(PSCI_VERSION, 0, 0, 0) == hvc_call(PSCI_VERSION, 0, 0, 0),
 	   "SMC works as HVC does");
 	ok(registers_kept(PSCI_VERSION), "x4 to x17 kept by a known function");
-	ok(registers_kept(0x8600ff00), "x4 to x17 kept by an unknown function");
+	ok(registers_kept(0x8600fe00), "x4 to x17 kept by an unknown function");
 	fault_begin(&f);
 	asm volatile("hvc #0x4242" ::: "x0", "x1", "x2", "x3", "memory");
 	ok(fault_end(&f) && ESR_EC(f.esr) == EC_UNKNOWN,

@@ -160,6 +160,9 @@ static void test_insns(void)
 
 void test_sysregs(void)
 {
+	/* Ours to give away (FP, SVE, SME), so what traps is not our EL1's. */
+	sysreg_write(cpacr_el1, 3 << 24 | 3 << 20 | 3 << 16);
+	isb();
 	test_debug();
 	test_pmu();
 	test_impdef();

@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 EXIT_OK, EXIT_BROKEN, EXIT_GUEST, EXIT_TIMEOUT = 0, 1, 2, 124
 UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 
-PANIC = re.compile(r"\(sk\) (panic|boot): ?(?!\d+ ticks)(.*)")
+# U-Boot counts two seconds down by polling: minutes under instruction
+# counting. A key stops it, and `boot` goes on as the countdown would have.
+UBOOT_KEYS = ((r"Hit any key", " "), (r"=> ", "boot\r"))
+
+PANIC = re.compile(r"\(sk\) (panic|boot): (?!\d+ ticks)(.*)")
 GUEST = re.compile(r"\(sk\) (d\d+ \S+: crashed: .*|refused: .*)")
 ALL_OFF = re.compile(r"\(sk\) all guests are off")
+NO_GUEST = "no guest to start"	# follows when all were refused
 GRACE_PANIC = 2			# seconds for the backtrace
 GRACE_OFF = 10			# seconds to power off
 
@@ -84,7 +89,7 @@ class Verdict:
         self.all_off |= bool(ALL_OFF.match(line))
 
     def status(self):
-        if self.panic:
+        if self.panic and not (self.guests and NO_GUEST in self.panic):
             return EXIT_BROKEN, self.panic
         if self.guests:
             return EXIT_GUEST, self.guests[0]
@@ -157,7 +162,8 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
     out = open(log, "w", encoding="utf-8") if log else None
     start = time.monotonic()
     deadline = start + timeout
-    verdict, lines, typed = Verdict(), [], list(typed)
+    typed = list(UBOOT_KEYS if "-bios" in args else ()) + list(typed)
+    verdict, lines = Verdict(), []
     console = Console(proc.stdout.fileno())
     stop, seen = None, ""
     try:
