@@ -12,6 +12,7 @@
 #include <skerry/domain.h>
 #include <skerry/irq.h>
 #include <skerry/log.h>
+#include <skerry/page.h>
 #include <skerry/panic.h>
 #include <skerry/psci.h>
 
@@ -58,6 +59,8 @@ struct vcpu *trap_call(struct vcpu *v, u64 esr)
 		sysreg_write(spsr_el2, v->arch.regs.pstate);
 		return v;
 	}
+	if (CONFIG_DEBUG)
+		ghost_check_domain(v->domain);
 	if (likely(!psci_call(v)))
 		return v;
 	if (v->blocked)
