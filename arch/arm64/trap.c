@@ -16,7 +16,8 @@
 #include <skerry/panic.h>
 #include <skerry/psci.h>
 
-#define HVC_IMM BITS(15, 0)
+#define HVC_IMM	     BITS(15, 0)
+#define VECTORS_SIZE 0x800
 
 /*
  * After what may have stopped v: v again, or what is left. Another CPU that
@@ -160,6 +161,16 @@ static void fetch_abort(struct vcpu *v, u64 esr)
 	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
 	    fault_is_stale(v, esr, ipa))
 		return;
+	/*
+	 * No vector to fetch: the abort would be taken there again, for ever
+	 * and without one instruction in between.
+	 */
+	if ((v->arch.regs.pstate & SPSR_M) != SPSR_EL0T &&
+	    far - sysreg_read(vbar_el1) < VECTORS_SIZE) {
+		domain_crash(v, "no exception vectors: fetch at %#lx aborts",
+			     far);
+		return;
+	}
 	arch_inject_abort(v, true, far);
 }
 
@@ -212,7 +223,7 @@ struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 		return next_vcpu(v);
 	case EC_IABT_LOW:
 		fetch_abort(v, esr);
-		break;
+		return next_vcpu(v);
 	default:
 		/* SVE, SME, trapped AArch32, LD64B, ...: not for guests. */
 		arch_inject_undef(v);
