@@ -188,6 +188,9 @@ static int change(u64 pa, u64 size, u64 from, u64 to)
 	u64 end = pa + size;
 	int err;
 
+	/* Outside all banks there is no word to change. */
+	if (!word_of(pa) || !word_of(end - 1))
+		return -EINVAL;
 	if (highest_other(pa, size, from) != NO_BLOCK)
 		return -EBUSY;
 	err = split_ends(pa, size);
@@ -196,6 +199,7 @@ static int change(u64 pa, u64 size, u64 from, u64 to)
 	for (u64 next; pa < end; pa = next) {
 		u64 *word = word_of(pa);
 
+		check(word);
 		next = min(end, align_down(pa, FRAME_SIZE) + FRAME_SIZE);
 		if (!(*word & WORD_SPLIT)) {
 			*word = to;
@@ -339,9 +343,9 @@ struct page_info page_lookup(paddr_t pa)
 		.owner = (u8)field_get(WORD_OWNER, w),
 		.split = word && (*word & WORD_SPLIT),
 	};
-	spin_unlock(&pages.lock);
 	if (CONFIG_DEBUG)
 		ghost_check_page(pa, &info);
+	spin_unlock(&pages.lock);
 	return info;
 }
 

@@ -81,10 +81,3 @@ void domain_vcpu_left(struct vcpu *v);
 
 /* The vCPU with this MPIDR affinity (bits of MPIDR_EL1), or NULL. */
 struct vcpu *domain_vcpu_by_mpidr(struct domain *d, u64 mpidr);
-
-/*
- * Copy between EL2 and guest RAM through a window; -EFAULT when any byte is
- * not RAM of d. Takes no lock; kernel/copy.c.
- */
-int copy_to_guest(struct domain *d, ipa_t dst, const void *src,
-		  u64 size) __must_check;

@@ -42,14 +42,17 @@ enum {
 
 /*
  * Map [va, va+size) to pa with PGT_* flags, largest blocks that alignment
- * allows (1 GiB, 2 MiB, 4 KiB). Replacing a live entry uses
- * break-before-make. -EINVAL unaligned or out of range, -EEXIST when
- * something else is mapped there, -ENOMEM (then what was mapped by this call
- * is unmapped again).
+ * allows (1 GiB, 2 MiB, 4 KiB). A live entry is never replaced. -EINVAL
+ * unaligned or out of range, -EEXIST when something is mapped there, -ENOMEM;
+ * then what was mapped by this call is unmapped again.
  */
 int pgtable_map(struct pgtable *pt, u64 va, u64 pa, u64 size,
 		unsigned int flags) __must_check;
-/* Unmaps what is mapped in the range, splitting blocks; frees empty tables. */
+/*
+ * Unmaps what is mapped in the range, splitting blocks by break-before-make;
+ * frees empty tables. -ENOMEM when a block cannot be split: what came before
+ * it is unmapped.
+ */
 int pgtable_unmap(struct pgtable *pt, u64 va, u64 size) __must_check;
 
 struct pgtable_leaf {
