@@ -3,3 +3,4 @@ unit-fdt := $(addprefix third_party/libfdt/,fdt.c fdt_ro.c fdt_rw.c fdt_sw.c \
 unit-machine_test := kernel/machine.c lib/fmt.c $(unit-fdt)
 unit-describe_test := kernel/describe.c lib/fmt.c $(unit-fdt)
 unit-guestdt_test := kernel/guestdt.c lib/fmt.c $(unit-fdt)
+unit-pgtable_test := arch/arm64/pgtable.c
