@@ -22,6 +22,7 @@ _head:
 start:
 	mrs	x19, cntvct_el0		/* time of the first instruction */
 	mov	x20, x0			/* DTB */
+	bl	to_el1
 
 	/* R_AARCH64_RELATIVE (1027) is all that a static PIE holds. */
 	adrp	x1, _rela_start
@@ -62,13 +63,38 @@ start:
 	.globl	secondary_entry
 secondary_entry:
 	mov	x20, x0
-	ldr	x1, [x0]		/* stack top */
+	bl	to_el1
+	ldr	x1, [x20]		/* stack top */
 	mov	sp, x1
 	bl	cpu_setup
 	mov	x0, x20
 	bl	secondary_start
 6:	wfi
 	b	6b
+
+/* Without a hypervisor we may be at EL2: leave it for good. Uses x9. */
+to_el1:
+	mrs	x9, CurrentEL
+	cmp	x9, #(2 << 2)
+	b.ne	1f
+	mov	x9, #(1 << 31)		/* HCR_EL2.RW */
+	msr	hcr_el2, x9
+	mov	x9, #3			/* counter and timer not trapped */
+	msr	cnthctl_el2, x9
+	msr	cntvoff_el2, xzr
+	mrs	x9, id_aa64pfr0_el1
+	tst	x9, #(0xf << 24)
+	b.eq	2f
+	mov	x9, #0xf		/* ICC_SRE_EL2: SRE, EL1 may too */
+	msr	S3_4_C12_C9_5, x9
+2:	mov	x9, #0x0800		/* RES1 bits of SCTLR_EL1 */
+	movk	x9, #0x30d0, lsl #16
+	msr	sctlr_el1, x9
+	mov	x9, #0x3c5		/* EL1h, all masked */
+	msr	spsr_el2, x9
+	msr	elr_el2, x30
+	eret
+1:	ret
 
 /* Vectors, FP/SIMD usable at EL1, a defined SCTLR_EL1 with the MMU off. */
 cpu_setup:

@@ -54,7 +54,8 @@ TABLE = [
      r"bad/d: compatible: multiboot,device-tree: not supported"),
     ("no-kernel", ("multiboot,kernel", "nothing,known"), r"bad.*: .+"),
     # mkboot does not pack what is no Image, and EL2 takes only packed modules.
-    ("not-an-image", (bare("hello"), __file__), r"bad/kernel: .+"),
+    ("not-an-image", (bare("hello"), __file__),
+     r"bad: kernel: reg: the module at 0x[0-9a-f]+ is not an arm64 Image .*"),
 ]
 
 

@@ -45,14 +45,13 @@ def read(path):
 
 
 def read_kernel(path):
-    """An arm64 Image, unpacked if it came as gzip."""
+    """A kernel, unpacked if it came as gzip; header() judges it."""
     data = read(path)
     if data[:2] == GZIP:
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as e:
             raise ImageError(f"{path}: damaged gzip: {e}") from None
-    header(data, path)
     return data
 
 

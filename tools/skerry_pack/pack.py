@@ -51,6 +51,7 @@ class Pack:
             raise PackError(str(e).splitlines()) from None
         self.check = describe.Checker(self.errors)
         self.board = None
+        self.files = {}
 
     def guests(self):
         return self.check.guests
@@ -67,11 +68,14 @@ class Pack:
     def _load(self, guest, module):
         try:
             path = image.locate(module.file, self.dts, self.top)
+            reader = image.read_kernel if module.kind == "kernel" \
+                else image.read
+            # Guests that name the same file share it, and its place in RAM.
+            if (path, module.kind) not in self.files:
+                self.files[path, module.kind] = reader(path)
+            module.data = self.files[path, module.kind]
             if module.kind == "kernel":
-                module.data = image.read_kernel(path)
                 self._fits(guest, module, path)
-            else:
-                module.data = image.read(path)
         except image.ImageError as e:
             self.errors.add(module.node, "skerry,file", str(e))
 
@@ -115,14 +119,16 @@ class Pack:
         self.plan.reserve("dtb", self.plan.dtb_address(), plan.DTB_ROOM)
         if self.hyp.end > base + plan.LOADER_LOW:
             self.plan.reserve("hypervisor", self.hyp.address, self.hyp.size)
+        placed = {}
         for guest in self.guests():
             for module in guest.modules():
                 if module.data is None:
                     continue
-                # Rounded up: the loader may write whole pages.
-                slot = self.plan.place(f"{guest.name} {module.kind}",
-                                       len(module.data))
-                module.address, module.size = slot.address, len(module.data)
+                if id(module.data) not in placed:
+                    placed[id(module.data)] = self.plan.place(
+                        f"{guest.name} {module.kind}", len(module.data))
+                module.address = placed[id(module.data)].address
+                module.size = len(module.data)
                 self._write_reg(guest, module)
 
     @staticmethod
@@ -148,8 +154,14 @@ class Pack:
         return fdt.build(self.board.root, self.board.reserved)
 
     def modules(self):
-        return [(g, m) for g in self.guests() for m in g.modules()
-                if m.data is not None]
+        """What is to be loaded, once each: (guest, module) pairs."""
+        seen, out = set(), []
+        for guest in self.guests():
+            for module in guest.modules():
+                if module.data is not None and id(module.data) not in seen:
+                    seen.add(id(module.data))
+                    out.append((guest, module))
+        return out
 
     def raise_errors(self):
         if self.errors:
