@@ -329,7 +329,7 @@ def test_reserved_memory_is_avoided(work):
 def test_plan():
     p = plan.Plan([(BASE, 256 * MIB)])
     p.reserve("low", BASE, 16 * MIB)
-    p.reserve("mid", BASE + 20 * MIB, 2 * MIB)
+    p.reserve("mid", BASE + 20 * MIB, MIB + 1)
     assert p.place("a", 5 * MIB).address == BASE + 22 * MIB
     assert p.place("b", 3 * MIB).address == BASE + 16 * MIB
     assert p.place("c", 1).address == BASE + 28 * MIB
