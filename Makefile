@@ -23,8 +23,8 @@ export KCONFIG_SET O
 # What a user may say to `make run`; see DESIGN and docs/guests.md.
 export CONFIG CPUS MEM GIC CPU BOOT ICOUNT TIMEOUT QEMU_EXTRA
 
-.PHONY: all setup run test check check-static unit size bench clean help \
-        menuconfig guests
+.PHONY: all setup run test check check-static check-layers check-format \
+        check-headers check-tidy unit size bench clean help menuconfig guests
 all: $O/skerry.bin
 
 help:
@@ -139,8 +139,27 @@ endef
 $(foreach u,$(notdir $(units)),$(eval $(call unit-rule,$u)))
 unit: $(units)
 	$Qset -e; for t in $(units); do echo "  RUN $$t"; $$t; done
-check-static:
+check-layers:
 	$Q$(PY) tools/check_layers.py
+# The layout is that of one clang-format; another version would differ.
+check-format:
+	$Qif clang-format --version | grep -q 'version 14\.'; then \
+	  git ls-files '*.c' '*.h' | grep -v libfdt/ | \
+	    xargs clang-format --dry-run -Werror; \
+	else echo 'SKIPPED format: needs clang-format 14'; fi
+# Each public header compiles alone; then the analyser on each source.
+headers := $(wildcard include/skerry/*.h include/skerry/arch/*.h)
+check-headers: $(hdr)
+	$Qset -e; for h in $(headers); do echo "#include \"$$h\"" | \
+	  $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -I. $(CFLAGS) $(warn) \
+	    -fsyntax-only -x c -; done
+tidy-flags := --target=aarch64-linux-gnu -nostdinc \
+  -isystem $(shell clang -print-file-name=include) -std=gnu11 -ffreestanding \
+  $(filter-out -nostdinc -MMD -MP,$(CPPFLAGS))
+check-tidy: $(hdr)
+	$Qecho $(filter %.c,$(srcs)) | xargs -n 6 -P 2 sh -c \
+	  'clang-tidy --quiet "$$@" -- $(tidy-flags) 2>/dev/null' tidy
+check-static: check-layers check-format check-headers check-tidy
 check: check-static unit
 
 size: $O/skerry.elf

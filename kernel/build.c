@@ -65,8 +65,7 @@ static bool add_module(const struct describe_module *m)
 		    b->base < align_up(m->pa + m->size, PAGE_SIZE))
 			return false;
 	}
-	build.modules[build.nr_modules++] =
-		(struct page_bank){m->pa, m->size};
+	build.modules[build.nr_modules++] = (struct page_bank){m->pa, m->size};
 	return true;
 }
 
@@ -86,8 +85,8 @@ void build_read(const void *fdt)
 		if (describe_guest(fdt, node, g, &err))
 			log_line("refused: %s", err.text);
 		else if (!add_module(&g->kernel) || !add_module(&g->ramdisk))
-			log_line("refused: %s: reg: module overlaps another "
-				 "guest's", g->name);
+			log_line("refused: %s: reg: module overlaps another guest's",
+				 g->name);
 		else
 			build.ok[build.nr] = true;
 		build.nr++;
@@ -111,7 +110,7 @@ static u64 vcpu_mask(int who)
 {
 	u64 mask = build.guests[who >> 8].affinity[who & 0xff];
 
-	return mask & BITS(nr_cpus - 1, 0);
+	return mask & (BITS(63, 0) >> (64 - nr_cpus));
 }
 
 /*
@@ -142,12 +141,11 @@ static bool place_guest(unsigned int i)
 
 		if (place((int)(i << 8 | n), &seen))
 			continue;
-		log_line("refused: %s: cpus: no physical CPU of its own for "
-			 "vCPU %u of %u (%u CPUs, affinity %#lx)", g->name, n,
-			 g->nr_vcpus, nr_cpus, vcpu_mask((int)(i << 8 | n)));
+		log_line("refused: %s: cpus: no physical CPU of its own for vCPU %u of %u (%u CPUs, affinity %#lx)",
+			 g->name, n, g->nr_vcpus, nr_cpus,
+			 vcpu_mask((int)(i << 8 | n)));
 		for (unsigned int c = 0; c < nr_cpus; c++)
-			if (build.owner[c] >= 0 &&
-			    build.owner[c] >> 8 == (int)i)
+			if (build.owner[c] >= 0 && build.owner[c] >> 8 == (int)i)
 				build.owner[c] = -1;
 		return false;
 	}
@@ -314,8 +312,8 @@ static void free_modules(void)
 {
 	for (unsigned int i = 0; i < build.nr_modules; i++) {
 		u64 pa = align_down(build.modules[i].base, PAGE_SIZE);
-		u64 end = align_up(build.modules[i].base +
-				   build.modules[i].size, PAGE_SIZE);
+		u64 end = align_up(build.modules[i].base + build.modules[i].size,
+				   PAGE_SIZE);
 
 		check(!page_release(PADDR(pa), end - pa, PAGE_HYP,
 				    PAGE_OWNER_NONE));

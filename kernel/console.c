@@ -24,9 +24,9 @@ static struct {
 	u32 head, count;
 	u32 dropped;
 	bool panic;
-	bool raw;	      /* option rawcon: characters at once */
-	bool irq;	      /* interrupts are set up */
-	struct domain *open;  /* its unfinished line is on the wire */
+	bool raw;	     /* option rawcon: characters at once */
+	bool irq;	     /* interrupts are set up */
+	struct domain *open; /* its unfinished line is on the wire */
 	char ring[RING_SIZE];
 } con = {.lock = SPINLOCK_INIT(RANK_LOG)};
 

@@ -110,8 +110,9 @@ static int read_memory(struct reader *r, const struct prop *p)
 	if (p->len != 8)
 		return refuse(r, p->name, "must be two cells (KiB)");
 	if (!kib || kib % (PAGE_SIZE / KIB))
-		return refuse(r, p->name, "%lu KiB: must be a multiple of 4 "
-			      "KiB and not zero", kib);
+		return refuse(r, p->name,
+			      "%lu KiB: must be a multiple of 4 KiB and not zero",
+			      kib);
 	if (kib > MAX_MEMORY / KIB)
 		return refuse(r, p->name, "%lu KiB: at most %lu", kib,
 			      MAX_MEMORY / KIB);
@@ -176,21 +177,42 @@ static const struct rule guest_rules[] = {
 };
 
 /* Of Xen's binding or planned: the reason tells them from misspellings. */
-static const char *const unsupported[] = {
-	"direct-map", "domain-cpupool", "llc-colors", "v8r_el1_msa",
-	"xen,static-mem", "xen,static-heap", "xen,sci_type", "xen,shared-mem",
-	"xen,shm-id", "xen,reg", "xen,path", "xen,force-assign-without-iommu",
-	"xen,passthrough", "xen,evtchn", "xen,dom0-bootargs",
-	"skerry,period-us", "skerry,budget-us", "skerry,deadline-us",
-	"skerry,weight", "skerry,slice-us", "skerry,extra-time",
-	"skerry,restart", "skerry,watchdog-ms", "skerry,role", "skerry,dma",
-	"skerry,config", NULL,
-};
+static const char *const unsupported[] = {"direct-map",
+					  "domain-cpupool",
+					  "llc-colors",
+					  "v8r_el1_msa",
+					  "xen,static-mem",
+					  "xen,static-heap",
+					  "xen,sci_type",
+					  "xen,shared-mem",
+					  "xen,shm-id",
+					  "xen,reg",
+					  "xen,path",
+					  "xen,force-assign-without-iommu",
+					  "xen,passthrough",
+					  "xen,evtchn",
+					  "xen,dom0-bootargs",
+					  "skerry,period-us",
+					  "skerry,budget-us",
+					  "skerry,deadline-us",
+					  "skerry,weight",
+					  "skerry,slice-us",
+					  "skerry,extra-time",
+					  "skerry,restart",
+					  "skerry,watchdog-ms",
+					  "skerry,role",
+					  "skerry,dma",
+					  "skerry,config",
+					  NULL};
 
-static const char *const unsupported_nodes[] = {
-	"multiboot,device-tree", "skerry,fit", "skerry,vbd", "skerry,vif",
-	"xen,evtchn-v1", "xen,domain-shared-memory-v1", "xen,cpupool", NULL,
-};
+static const char *const unsupported_nodes[] = {"multiboot,device-tree",
+						"skerry,fit",
+						"skerry,vbd",
+						"skerry,vif",
+						"xen,evtchn-v1",
+						"xen,domain-shared-memory-v1",
+						"xen,cpupool",
+						NULL};
 
 /*
  * A property that no rule takes. Ignored are max_grant_version,
@@ -246,8 +268,9 @@ static int read_reg(struct reader *r, struct describe_module *m)
 	if (!reg)
 		return refuse(r, "reg", "missing");
 	if (len != (int)(4 * (ac + sc)))
-		return refuse(r, "reg", "must be one address of %u and a size "
-			      "of %u cells", ac, sc);
+		return refuse(r, "reg",
+			      "must be one address of %u and a size of %u cells",
+			      ac, sc);
 	m->pa = cells(reg, 0, ac);
 	m->size = cells(reg, ac, sc);
 	if (!m->size)
@@ -271,12 +294,10 @@ static int refuse_bootargs(struct reader *r, const struct prop *p)
 	return refuse(r, p->name, "belongs in the kernel's node");
 }
 
-static const struct rule kernel_rules[] = {
-	{"bootargs", .read = read_bootargs}, {.name = NULL}
-};
-static const struct rule ramdisk_rules[] = {
-	{"bootargs", .read = refuse_bootargs}, {.name = NULL}
-};
+static const struct rule kernel_rules[] = {{"bootargs", .read = read_bootargs},
+					   {.name = NULL}};
+static const struct rule ramdisk_rules[] = {{"bootargs", .read = refuse_bootargs},
+					    {.name = NULL}};
 
 static int read_module(struct reader *r, struct describe_module *m,
 		       const struct rule *rules)
@@ -338,8 +359,7 @@ static int read_affinity(struct reader *r, const struct prop *p)
 
 	r->mask = parse_cpus(list);
 	if (!err && !r->mask)
-		return refuse(r, p->name, "\"%s\" is not a list of CPUs",
-			      list);
+		return refuse(r, p->name, "\"%s\" is not a list of CPUs", list);
 	return err;
 }
 
@@ -375,8 +395,9 @@ static int refuse_node(const struct reader *r)
 {
 	const char *name = "missing", *s;
 
-	for (int i = 0; (s = fdt_stringlist_get(r->fdt, r->node, "compatible",
-						i, NULL)); i++) {
+	for (int i = 0;
+	     (s = fdt_stringlist_get(r->fdt, r->node, "compatible", i, NULL));
+	     i++) {
 		if (is_one_of(s, unsupported_nodes))
 			return refuse(r, "compatible", "%s: " NO_SUPPORT, s);
 		if (!i)
@@ -420,8 +441,10 @@ static int read_name(struct reader *r)
 				      DESCRIBE_NAME_SIZE - 1);
 		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
 		      (c >= 'A' && c <= 'Z') || strchr(punct, c)))
-			return refuse(r, "name", "has a character other than "
-				      "letters, digits and \"%s\"", punct);
+			return refuse(
+				r, "name",
+				"has a character other than letters, digits and \"%s\"",
+				punct);
 		to[n] = c;
 	}
 	to[n] = 0;
@@ -461,8 +484,13 @@ int describe_guest(const void *fdt, int node, struct describe_guest *out,
 		   struct describe_error *err)
 {
 	struct reader r = {
-		.fdt = fdt, .node = node, .child = "", .out = out, .err = err,
-		.address_cells = 2, .size_cells = 1, /* DT spec 2.3.5 */
+		.fdt = fdt,
+		.node = node,
+		.child = "",
+		.out = out,
+		.err = err,
+		.address_cells = 2,
+		.size_cells = 1, /* DT spec 2.3.5 */
 		.spis = GUEST_MIN_SPIS,
 	};
 	int child, ret;
@@ -530,8 +558,9 @@ static int check_foreign(const struct reader *r)
 	static const char *const prefixes[] = {"xen,", "skerry,", "multiboot,"};
 	const char *s;
 
-	for (int i = 0; (s = fdt_stringlist_get(r->fdt, r->node, "compatible",
-						i, NULL)); i++)
+	for (int i = 0;
+	     (s = fdt_stringlist_get(r->fdt, r->node, "compatible", i, NULL));
+	     i++)
 		for (unsigned int n = 0; n < ARRAY_SIZE(prefixes); n++)
 			if (!strncmp(s, prefixes[n], strlen(prefixes[n])))
 				return refuse(r, "compatible",
@@ -556,8 +585,8 @@ static int read_all_off(struct reader *r, const struct prop *p)
 			r->all_off = i;
 			return 0;
 		}
-	return refuse(r, p->name, "must be \"poweroff\", \"reboot\" or "
-		      "\"stay\"");
+	return refuse(r, p->name,
+		      "must be \"poweroff\", \"reboot\" or \"stay\"");
 }
 
 /* machine.c reads the command line. */
@@ -575,8 +604,11 @@ static const struct rule chosen_rules[] = {
 int describe_chosen(const void *fdt, enum when_all_off *out,
 		    struct describe_error *err)
 {
-	struct reader r = {.fdt = fdt, .name = "chosen", .child = "",
-			   .all_off = ALL_OFF_POWEROFF, .err = err};
+	struct reader r = {.fdt = fdt,
+			   .name = "chosen",
+			   .child = "",
+			   .all_off = ALL_OFF_POWEROFF,
+			   .err = err};
 	int child, ret;
 
 	r.node = chosen_node(fdt);

@@ -122,8 +122,8 @@ struct vcpu *domain_vcpu_by_mpidr(struct domain *d, u64 mpidr)
 {
 	u64 id = (mpidr & 15) | (mpidr >> 8 & 0xff) << 4;
 
-	if ((mpidr & 0xff00ffffffUL) != (vcpu_mpidr((unsigned int)id) &
-					 0xff00ffffffUL) ||
+	if ((mpidr & 0xff00ffffffUL) !=
+		    (vcpu_mpidr((unsigned int)id) & 0xff00ffffffUL) ||
 	    id >= d->nr_vcpus)
 		return NULL;
 	return d->vcpus[id];

@@ -19,7 +19,8 @@ static unsigned int nr_ghosts;
 static u64 nr_pages(const struct page_bank *b)
 {
 	return (align_up(b->base + b->size, PAGE_SIZE) -
-		align_down(b->base, PAGE_SIZE)) / PAGE_SIZE;
+		align_down(b->base, PAGE_SIZE)) /
+	       PAGE_SIZE;
 }
 
 u64 ghost_size(const struct page_bank *banks, unsigned int nr)

@@ -176,8 +176,8 @@ static void write_timer(struct writer *w)
 	begin(w, "timer");
 	put_string(w, "compatible", "arm,armv8-timer");
 	PUT_CELLS(w, "interrupts", GIC_PPI, GUEST_STIMER_INTID - 16, flags,
-		  GIC_PPI, GUEST_PTIMER_INTID - 16, flags,
-		  GIC_PPI, GUEST_VTIMER_INTID - 16, flags);
+		  GIC_PPI, GUEST_PTIMER_INTID - 16, flags, GIC_PPI,
+		  GUEST_VTIMER_INTID - 16, flags);
 	/* Only for boards whose firmware leaves CNTFRQ_EL0 wrong. */
 	if (machine.timer_freq)
 		put_u32(w, "clock-frequency", machine.timer_freq);
@@ -226,7 +226,8 @@ static void write_rtc(struct writer *w)
 
 /* The node names above say the same as layout.h. */
 static_assert(GUEST_RAM0_BASE == 0x40000000 && GUEST_GICD_BASE == 0x3001000 &&
-	      GUEST_PL011_BASE == 0x22000000 && GUEST_PL031_BASE == 0x22001000,
+		      GUEST_PL011_BASE == 0x22000000 &&
+		      GUEST_PL031_BASE == 0x22001000,
 	      "unit addresses in node names");
 
 int guestdt_build(void *buf, u64 size, const struct domain *d,

@@ -52,8 +52,7 @@ static const void *map_dtb(u64 dtb, u64 *size)
 		die("no device tree: x0 is %#lx", dtb);
 	check(!mmu_map_direct(PADDR(page), 2 * PAGE_SIZE));
 	if (fdt_magic(fdt) != FDT_MAGIC)
-		die("no device tree at %#lx: magic is %#x", dtb,
-		    fdt_magic(fdt));
+		die("no device tree at %#lx: magic is %#x", dtb, fdt_magic(fdt));
 	*size = fdt_totalsize(fdt);
 	if (*size > DTB_MAX || *size < sizeof(struct fdt_header))
 		die("device tree: totalsize: %#lx is impossible", *size);
@@ -68,8 +67,7 @@ static const void *map_dtb(u64 dtb, u64 *size)
 static void trim_dtb(u64 dtb, u64 total)
 {
 	u64 page = align_down(dtb, PAGE_SIZE);
-	u64 mapped = max(align_up(dtb + total, PAGE_SIZE),
-			 page + 2 * PAGE_SIZE);
+	u64 mapped = max(align_up(dtb + total, PAGE_SIZE), page + 2 * PAGE_SIZE);
 	u64 used = align_up(dtb + machine.fdt_size, PAGE_SIZE);
 
 	if (mapped > used)
@@ -115,8 +113,7 @@ static void claim(const char *what, u64 base, u64 size)
 
 	if (page_claim(PADDR(first), align_up(base + size, PAGE_SIZE) - first,
 		       PAGE_HYP, PAGE_OWNER_NONE))
-		die("memory: %s at %#lx+%#lx is not free RAM", what, base,
-		    size);
+		die("memory: %s at %#lx+%#lx is not free RAM", what, base, size);
 }
 
 /* Add a bank less the reserved ranges from index `from` on. */
@@ -125,7 +122,8 @@ static void add_free(u64 lo, u64 hi, unsigned int from)
 	for (unsigned int i = from; i < machine.nr_reserved; i++) {
 		u64 b = align_down(machine.reserved[i].base, PAGE_SIZE);
 		u64 e = align_up(machine.reserved[i].base +
-				 machine.reserved[i].size, PAGE_SIZE);
+					 machine.reserved[i].size,
+				 PAGE_SIZE);
 
 		if (b >= hi || e <= lo)
 			continue;
@@ -236,9 +234,9 @@ static void log_memory(void)
 	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
 		if (domains[i])
 			pools += domains[i]->pool.size;
-	log_line("memory: %lu KiB kept, pools %lu KiB, guests %lu MiB, free "
-		 "%lu MiB", (st.hyp - pools) / KIB, pools / KIB,
-		 st.owned / MIB, st.free / MIB);
+	log_line("memory: %lu KiB kept, pools %lu KiB, guests %lu MiB, free %lu MiB",
+		 (st.hyp - pools) / KIB, pools / KIB, st.owned / MIB,
+		 st.free / MIB);
 }
 
 void init_first_guest(void)
@@ -279,9 +277,9 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 	init_cpus();
 	console_init_irq();
 	init_clock();
-	log_line("%u CPUs, GICv%u with %u list registers, %u-bit IPA, "
-		 "timer %lu Hz", nr_cpus, gic_version(), gic_nr_lrs(),
-		 stage2_ipa_bits(), time_freq());
+	log_line("%u CPUs, GICv%u with %u list registers, %u-bit IPA, timer %lu Hz",
+		 nr_cpus, gic_version(), gic_nr_lrs(), stage2_ipa_bits(),
+		 time_freq());
 	if (CONFIG_SELFTEST)
 		selftest_run();
 	build_all(fdt);

@@ -99,8 +99,7 @@ static int check_header(const struct describe_guest *g,
 	const char *why = NULL;
 
 	if (h->magic != IMAGE_MAGIC)
-		why = "is not an arm64 Image (32-bit kernels, zImage and ELF "
-		      "are not supported)";
+		why = "is not an arm64 Image (32-bit kernels, zImage and ELF are not supported)";
 	else if (h->flags & IMAGE_BE)
 		why = "is a big-endian Image";
 	else if (h->text_offset >= GIB || h->image_size >= 4 * GIB)
@@ -134,8 +133,8 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 	int err = -EINVAL;
 
 	if (read_header(g, &h)) {
-		log_line("refused: %s: kernel: reg: shorter than an Image "
-			 "header", g->name);
+		log_line("refused: %s: kernel: reg: shorter than an Image header",
+			 g->name);
 		return err;
 	}
 	err = check_header(g, &h);
@@ -145,17 +144,15 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 	end = entry + max(h.image_size, g->kernel.size);
 	dtb = place_modules(d, end, DTB_ROOM + g->ramdisk.size);
 	if (!dtb) {
-		log_line("refused: %s: memory: %lu KiB is too small for a "
-			 "kernel of %lu and a ramdisk of %lu KiB", g->name,
-			 g->memory / KIB, (end - GUEST_RAM0_BASE) / KIB,
-			 g->ramdisk.size / KIB);
+		log_line("refused: %s: memory: %lu KiB is too small for a kernel of %lu and a ramdisk of %lu KiB",
+			 g->name, g->memory / KIB,
+			 (end - GUEST_RAM0_BASE) / KIB, g->ramdisk.size / KIB);
 		return -ENOSPC;
 	}
 	initrd = dtb + DTB_ROOM;
 	fdt = page_alloc_hyp(DTB_SIZE);
 	if (!fdt) {
-		log_line("refused: %s: no memory for its device tree",
-			 g->name);
+		log_line("refused: %s: no memory for its device tree", g->name);
 		return -ENOMEM;
 	}
 	err = guestdt_build(fdt, DTB_SIZE, d, g, initrd);
@@ -167,8 +164,8 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 		err = put(d, dtb, 0, fdt, DTB_SIZE);
 	page_free_hyp(fdt, DTB_SIZE);
 	if (err)
-		log_line("refused: %s: its device tree cannot be made "
-			 "(error %d)", g->name, err);
+		log_line("refused: %s: its device tree cannot be made (error %d)",
+			 g->name, err);
 	d->vcpus[0]->on_entry = entry;
 	d->vcpus[0]->on_arg = dtb;
 	return err;

@@ -14,11 +14,11 @@
 #include <skerry/panic.h>
 #include <skerry/string.h>
 
-#define MAX_DEPTH   8
-#define MAX_PA	    BIT(48)
-#define MPIDR_AFF   0xff00ffffffUL
-#define NO_PHANDLE  0
-#define GICR_MIN    0x20000UL /* two 64 KiB frames, IHI 0069 12.10 */
+#define MAX_DEPTH  8
+#define MAX_PA	   BIT(48)
+#define MPIDR_AFF  0xff00ffffffUL
+#define NO_PHANDLE 0
+#define GICR_MIN   0x20000UL /* two 64 KiB frames, IHI 0069 12.10 */
 
 struct machine machine;
 
@@ -88,16 +88,16 @@ static void walk_tree(void (*visit)(void))
 	const fdt32_t *p = walk.tree;
 	const char *name;
 	struct prop prop;
-	u32 tag;
 
 	walk.depth = -1;
-	while ((tag = fdt32_to_cpu(*p)) != FDT_END) {
-		if (next_prop(&p, &name, &prop))
-			continue;
-		tag = fdt32_to_cpu(*p);
+	for (;;) {
+		u32 tag;
+
+		while (next_prop(&p, &name, &prop))
+			;
+		tag = fdt32_to_cpu(*p++);
 		if (tag == FDT_END)
 			return;
-		p++;
 		if (tag == FDT_END_NODE)
 			walk.depth--;
 		if (tag != FDT_BEGIN_NODE)
@@ -200,7 +200,7 @@ static u64 translate(u64 addr, u64 size)
 
 		if (child > 2 || up > 2 || sc > 2 || !entry)
 			bad("reg", "its bus must have 1 or 2 cells");
-		for (u32 c = 0; !found && c + entry <= (u32)r.len / 4;
+		for (u32 c = 0; r.data && !found && c + entry <= (u32)r.len / 4;
 		     c += entry) {
 			u64 from = cells(r.data, c, child);
 			u64 to = cells(r.data, c + child, up);
@@ -265,8 +265,8 @@ static void add_reserved(u64 base, u64 size)
 	u64 dtb = direct_pa(machine.fdt).v;
 
 	if (base == dtb) {
-		u64 used = min(align_up(dtb + machine.fdt_size, PAGE_SIZE) -
-				       dtb, size);
+		u64 used = min(align_up(dtb + machine.fdt_size, PAGE_SIZE) - dtb,
+			       size);
 
 		base += used;
 		size -= used;
@@ -276,8 +276,7 @@ static void add_reserved(u64 base, u64 size)
 	if (machine.nr_reserved == MACHINE_MAX_RESERVED)
 		die("reserved-memory: reg: more than %u ranges",
 		    MACHINE_MAX_RESERVED);
-	machine.reserved[machine.nr_reserved++] =
-		(struct page_bank){base, size};
+	machine.reserved[machine.nr_reserved++] = (struct page_bank){base, size};
 }
 
 /* Statically placed ranges. `reusable` ones are the OS's while unused. */
@@ -325,7 +324,7 @@ static void read_cpu(void)
 		machine.nr_cpus_ignored++;
 		return;
 	}
-	if ((reg.len != 4 && reg.len != 8) ||
+	if (!reg.data || (reg.len != 4 && reg.len != 8) ||
 	    (u32)reg.len != 4 * address_cells(l - 1))
 		bad("reg", "must be one MPIDR");
 	c->mpidr = cells(reg.data, 0, (u32)reg.len / 4);
@@ -340,7 +339,7 @@ static void read_cpu(void)
 	if (prop_is(l, "enable-method", "psci")) {
 		c->method = CPU_METHOD_PSCI;
 	} else if (prop_is(l, "enable-method", "spin-table")) {
-		if (release.len != 4 && release.len != 8)
+		if (!release.data || (release.len != 4 && release.len != 8))
 			bad("cpu-release-addr", "must be an address");
 		c->method = CPU_METHOD_SPIN;
 		c->release = cells(release.data, 0, (u32)release.len / 4);
@@ -393,8 +392,8 @@ static void read_gicv3(void)
 		if (!read_reg(1 + i, &g->redist[i], &g->redist_size[i]) ||
 		    g->redist_size[i] < GICR_MIN ||
 		    !is_aligned(g->redist[i], 0x10000))
-			bad("reg", "a redistributor region is missing or "
-				   "impossible");
+			bad("reg",
+			    "a redistributor region is missing or impossible");
 	g->nr_redist = (u8)nr;
 }
 
@@ -430,8 +429,8 @@ static void read_psci(void)
 {
 	machine.has_psci = prop_is(here(), "method", "smc");
 	if (!machine.has_psci)
-		log_line("%s: method: only \"smc\" can be called from EL2: no "
-			 "PSCI", here()->name);
+		log_line("%s: method: only \"smc\" can be called from EL2: no PSCI",
+			 here()->name);
 }
 
 /* Is this the node that stdout-path names? */
@@ -478,10 +477,14 @@ static const struct {
 	const char *compatible;
 	void (*read)(void);
 } devices[] = {
-	{"arm,gic-v3", read_gicv3},	    {"arm,gic-400", read_gicv2},
-	{"arm,cortex-a15-gic", read_gicv2}, {"arm,armv8-timer", read_timer},
-	{"arm,psci-1.0", read_psci},	    {"arm,psci-0.2", read_psci},
-	{"arm,pl011", read_uart},	    {"arm,sbsa-uart", read_uart},
+	{"arm,gic-v3", read_gicv3},
+	{"arm,gic-400", read_gicv2},
+	{"arm,cortex-a15-gic", read_gicv2},
+	{"arm,armv8-timer", read_timer},
+	{"arm,psci-1.0", read_psci},
+	{"arm,psci-0.2", read_psci},
+	{"arm,pl011", read_uart},
+	{"arm,sbsa-uart", read_uart},
 	{"arm,pl031", read_rtc},
 };
 
@@ -491,7 +494,9 @@ static void read_device(void)
 	struct prop p = find(here(), "compatible");
 	const char *s = p.data, *end = s + p.len;
 
-	if (s && p.len && end[-1])
+	if (!s)
+		return;
+	if (p.len && end[-1])
 		bad("compatible", "not terminated");
 	for (; s < end; s += strlen(s) + 1)
 		for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
@@ -618,8 +623,8 @@ static void check_found(void)
 
 		if (i && (c->method == CPU_METHOD_NONE ||
 			  (c->method == CPU_METHOD_PSCI && !machine.has_psci)))
-			log_line("cpus: enable-method: no way to start the CPU "
-				 "with MPIDR %#lx, it stays off", c->mpidr);
+			log_line("cpus: enable-method: no way to start the CPU with MPIDR %#lx, it stays off",
+				 c->mpidr);
 		else
 			machine.cpus[n++] = *c;
 	}
@@ -630,8 +635,7 @@ void machine_parse(const void *fdt, u64 max_size)
 {
 	check_tree(fdt, max_size);
 	memset(&walk, 0, sizeof(walk));
-	walk.tree = (const fdt32_t *)((const char *)fdt +
-				      fdt_off_dt_struct(fdt));
+	walk.tree = (const fdt32_t *)((const char *)fdt + fdt_off_dt_struct(fdt));
 	walk.strings = (const char *)fdt + fdt_off_dt_strings(fdt);
 	walk_tree(read_names);
 	read_chosen();

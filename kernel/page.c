@@ -12,14 +12,14 @@
 #include <skerry/spinlock.h>
 #include <skerry/string.h>
 
-#define WORD_STATE BITS(1, 0)
-#define WORD_OWNER BITS(15, 8)
-#define WORD_SPLIT BIT(2) /* the rest is the address of the leaf */
-#define LEAF_WORDS (FRAME_SIZE / PAGE_SIZE)
-#define MAX_BANKS  16
+#define WORD_STATE  BITS(1, 0)
+#define WORD_OWNER  BITS(15, 8)
+#define WORD_SPLIT  BIT(2) /* the rest is the address of the leaf */
+#define LEAF_WORDS  (FRAME_SIZE / PAGE_SIZE)
+#define MAX_BANKS   16
 #define BOOT_LEAVES 4
-#define MIN_LEAVES 3
-#define NO_BLOCK   (~0UL)
+#define MIN_LEAVES  3
+#define NO_BLOCK    (~0UL)
 
 struct bank {
 	u64 base, end; /* whole frames */

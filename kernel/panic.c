@@ -119,9 +119,9 @@ static const char *explain(const struct el2_regs *r)
 {
 	u64 ec = r->esr >> 26, fsc = r->esr & 0x3c;
 
-	if (ec == 0x25 && ((r->far >> 40) == (EL2_STACK_BASE >> 40) ||
-			   align_down(r->far, PAGE_SIZE) ==
-				   (u64)boot_stack_guard))
+	if (ec == 0x25 &&
+	    ((r->far >> 40) == (EL2_STACK_BASE >> 40) ||
+	     align_down(r->far, PAGE_SIZE) == (u64)boot_stack_guard))
 		return "stack overflow";
 	if (ec == 0x25 && fsc == 0x0c && (r->esr & BIT(6)))
 		return "write to read-only memory";

@@ -19,8 +19,8 @@ static void program(struct cpu *cpu)
 	if (list_is_empty(&cpu->timers))
 		arch_timer_off();
 	else
-		arch_timer_set(list_entry(cpu->timers.next, struct timer,
-					  node)->deadline);
+		arch_timer_set(list_entry(cpu->timers.next, struct timer, node)
+				       ->deadline);
 }
 
 void timer_init(struct timer *t, void (*fn)(struct timer *t))
@@ -58,8 +58,8 @@ void time_irq(void)
 
 	/* Each expired timer once; a callback may arm its own again. */
 	while (!list_is_empty(&cpu->timers)) {
-		struct timer *t =
-			list_entry(cpu->timers.next, struct timer, node);
+		struct timer *t = list_entry(cpu->timers.next, struct timer,
+					     node);
 
 		if (t->deadline > time_now())
 			break;

@@ -104,8 +104,8 @@ static const char *parse(const char *f, struct spec *sp, va_list *ap)
 			f++;
 		}
 		for (; *f >= '0' && *f <= '9'; f++)
-			sp->precision =
-				min(sp->precision * 10 + (*f - '0'), 1000);
+			sp->precision = min(sp->precision * 10 + (*f - '0'),
+					    1000);
 	}
 	for (; *f == 'l' || *f == 'z'; f++)
 		sp->longs++;

@@ -20,8 +20,7 @@ static void update(struct vcpu *v)
 	struct ptimer_vcpu *t = &v->ptimer;
 	bool fired = has_fired(t);
 
-	vgic_set_private(v, GUEST_PTIMER_INTID,
-			 fired && !(t->ctl & CTL_IMASK));
+	vgic_set_private(v, GUEST_PTIMER_INTID, fired && !(t->ctl & CTL_IMASK));
 	if ((t->ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE && !fired)
 		timer_arm(&t->timer, t->cval);
 	else

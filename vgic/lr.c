@@ -136,8 +136,8 @@ void vgic_fill(struct vcpu *v)
 	bool waiting = false;
 
 	while (!list_is_empty(&v->vgic.queue)) {
-		struct vgic_irq *irq =
-			list_entry(v->vgic.queue.next, struct vgic_irq, node);
+		struct vgic_irq *irq = list_entry(v->vgic.queue.next,
+						  struct vgic_irq, node);
 		/* An active one has to be there for its deactivation. */
 		int n = take_lr(v, irq->active ? 0 : irq->priority);
 

@@ -179,8 +179,10 @@ static void write_group(struct vcpu *v, struct emul_access *a)
 
 static void read_enable(struct vcpu *v, struct emul_access *a)
 {
-	read_bits(v, a, a->offset & GIC_ICENABLER & ~GIC_ISENABLER
-				? GIC_ICENABLER : GIC_ISENABLER, get_enable);
+	read_bits(v, a,
+		  a->offset & GIC_ICENABLER & ~GIC_ISENABLER ? GIC_ICENABLER
+							     : GIC_ISENABLER,
+		  get_enable);
 }
 
 static void write_set_enable(struct vcpu *v, struct emul_access *a)
@@ -198,8 +200,9 @@ static void write_clear_enable(struct vcpu *v, struct emul_access *a)
 static void read_pending(struct vcpu *v, struct emul_access *a)
 {
 	vgic_sync_domain(v->domain);
-	read_bits(v, a, (a->offset & 0xff80) == GIC_ICPENDR ? GIC_ICPENDR
-							    : GIC_ISPENDR,
+	read_bits(v, a,
+		  (a->offset & 0xff80) == GIC_ICPENDR ? GIC_ICPENDR
+						      : GIC_ISPENDR,
 		  get_pending);
 }
 
@@ -248,8 +251,9 @@ static void write_clear_pending(struct vcpu *v, struct emul_access *a)
 static void read_active(struct vcpu *v, struct emul_access *a)
 {
 	vgic_sync_domain(v->domain);
-	read_bits(v, a, (a->offset & 0xff80) == GIC_ICACTIVER ? GIC_ICACTIVER
-							      : GIC_ISACTIVER,
+	read_bits(v, a,
+		  (a->offset & 0xff80) == GIC_ICACTIVER ? GIC_ICACTIVER
+							: GIC_ISACTIVER,
 		  get_active);
 }
 
@@ -318,8 +322,7 @@ static void write_config(struct vcpu *v, struct emul_access *a)
 		bool level = !(a->value & 2UL << 2 * i);
 
 		/* SGIs are edges; PPIs are wired. */
-		if (!irq || irq->intid < VGIC_NR_PRIVATE ||
-		    irq->level == level)
+		if (!irq || irq->intid < VGIC_NR_PRIVATE || irq->level == level)
 			continue;
 		irq->level = level;
 		vgic_update(v->domain, irq);
@@ -375,7 +378,7 @@ static void read_router(struct vcpu *v, struct emul_access *a)
 	const struct vgic_irq *irq = vgic_irq_of(v, router_intid(a));
 
 	if (irq)
-		a->value = a->size == 8	    ? irq->router
+		a->value = a->size == 8	   ? irq->router
 			   : a->offset & 4 ? irq->router >> 32
 					   : (u32)irq->router;
 }

@@ -37,8 +37,8 @@ static bool group_enabled(const struct domain *d, const struct vgic_irq *irq)
 
 static bool needs_lr(const struct domain *d, const struct vgic_irq *irq)
 {
-	return irq->active || (irq->enabled && vgic_is_pending(irq) &&
-			       group_enabled(d, irq));
+	return irq->active ||
+	       (irq->enabled && vgic_is_pending(irq) && group_enabled(d, irq));
 }
 
 /* Another CPU has to look at v's interrupts. One IPI until it did. */
@@ -56,8 +56,7 @@ static void enqueue(struct vcpu *v, struct vgic_irq *irq)
 
 	/* Active ones first, then by priority; first come among equals. */
 	while (at != &v->vgic.queue) {
-		const struct vgic_irq *o =
-			list_entry(at, struct vgic_irq, node);
+		const struct vgic_irq *o = list_entry(at, struct vgic_irq, node);
 
 		if (irq->active ? !o->active
 				: !o->active && o->priority > irq->priority)
@@ -288,8 +287,7 @@ bool vgic_has_pending(struct vcpu *v)
 	bool has = false;
 
 	spin_lock(&d->vgic.lock);
-	list_for_each(at, &v->vgic.queue)
-	{
+	list_for_each(at, &v->vgic.queue) {
 		struct vgic_irq *irq = list_entry(at, struct vgic_irq, node);
 
 		has |= irq->enabled && vgic_is_pending(irq);

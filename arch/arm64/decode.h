@@ -19,8 +19,7 @@ static inline u64 decode_ipa(u64 far, u64 hpfar)
 }
 
 /* False when the syndrome does not describe the access. */
-static inline bool mmio_decode(u64 esr, u64 far, u64 hpfar,
-			       struct mmio *m)
+static inline bool mmio_decode(u64 esr, u64 far, u64 hpfar, struct mmio *m)
 {
 	u64 type = field_get(FSC_TYPE, esr);
 

@@ -47,10 +47,10 @@ u64 early_map(void)
 		image_l3[(pa - start) / PAGE_SIZE] = image_page(pa);
 	image_l2[0] = (u64)image_l3 | PTE_VALID | PTE_TABLE;
 	image_l1[0] = (u64)image_l2 | PTE_VALID | PTE_TABLE;
-	el2_root[INDEX(EL2_IMAGE_BASE, 0)] =
-		(u64)image_l1 | PTE_VALID | PTE_TABLE;
-	boot_root[INDEX(EL2_IMAGE_BASE, 0)] =
-		(u64)image_l1 | PTE_VALID | PTE_TABLE;
+	el2_root[INDEX(EL2_IMAGE_BASE, 0)] = (u64)image_l1 | PTE_VALID |
+					     PTE_TABLE;
+	boot_root[INDEX(EL2_IMAGE_BASE, 0)] = (u64)image_l1 | PTE_VALID |
+					      PTE_TABLE;
 
 	id_l3[INDEX(start, 3)] = image_page(start);
 	id_l2[INDEX(start, 2)] = (u64)id_l3 | PTE_VALID | PTE_TABLE;

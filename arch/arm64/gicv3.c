@@ -140,8 +140,8 @@ void gic_init(void)
 	u32 typer;
 
 	if (m->version != 3)
-		die("interrupt-controller: compatible: GICv%u has no driver "
-		    "in this version", m->version);
+		die("interrupt-controller: compatible: GICv%u has no driver in this version",
+		    m->version);
 	gic.dist = (u64)mmu_map_device(PADDR(m->dist), m->dist_size);
 	typer = mmio_read32(gic.dist + GICD_TYPER);
 	gic.nr_spis = (unsigned int)min(32 * ((typer & 31) + 1), 1020U) - 32;
@@ -155,8 +155,8 @@ void gic_init(void)
 	}
 	for (unsigned int i = 0; i < nr_cpus; i++)
 		if (!gic.redist[i])
-			die("interrupt-controller: reg: no redistributor for "
-			    "CPU %u", i);
+			die("interrupt-controller: reg: no redistributor for CPU %u",
+			    i);
 	dist_reset();
 }
 
@@ -186,14 +186,14 @@ void gic_init_cpu(void)
 	isb();
 	sysreg_write(S3_0_C12_C12_5, 7); /* ICC_SRE_EL1, for the guest */
 	redist_init(gic.redist[this_cpu()->id]);
-	sysreg_write(S3_0_C4_C6_0, 0xff);	/* ICC_PMR_EL1: all */
-	sysreg_write(S3_0_C12_C12_3, 0);	/* ICC_BPR1_EL1 */
-	sysreg_write(S3_0_C12_C12_4, 2);	/* ICC_CTLR_EL1.EOImode */
-	sysreg_write(S3_0_C12_C12_7, 1);	/* ICC_IGRPEN1_EL1 */
-	vtr = sysreg_read(S3_4_C12_C11_1);	/* ICH_VTR_EL2 */
+	sysreg_write(S3_0_C4_C6_0, 0xff);  /* ICC_PMR_EL1: all */
+	sysreg_write(S3_0_C12_C12_3, 0);   /* ICC_BPR1_EL1 */
+	sysreg_write(S3_0_C12_C12_4, 2);   /* ICC_CTLR_EL1.EOImode */
+	sysreg_write(S3_0_C12_C12_7, 1);   /* ICC_IGRPEN1_EL1 */
+	vtr = sysreg_read(S3_4_C12_C11_1); /* ICH_VTR_EL2 */
 	gic.nr_lrs = (unsigned int)(vtr & 15) + 1;
 	gic.nr_apr = 1U << (field_get(BITS(28, 26), vtr) - 4);
-	sysreg_write(S3_4_C12_C11_0, 0);	/* ICH_HCR_EL2 */
+	sysreg_write(S3_4_C12_C11_0, 0); /* ICH_HCR_EL2 */
 	for (unsigned int i = 0; i < gic.nr_lrs; i++)
 		gic_lr_clear(i);
 	isb();
@@ -239,8 +239,7 @@ void gic_enable(u32 intid, unsigned int cpu, bool level)
 		mmio_write64(gic.dist + GICD_IROUTER + 8 * intid,
 			     mpidr & 0xff00ffffffUL);
 	}
-	mmio_write32(frame + GICD_ISENABLER + intid / 32 * 4,
-		     1U << intid % 32);
+	mmio_write32(frame + GICD_ISENABLER + intid / 32 * 4, 1U << intid % 32);
 	spin_unlock(&gic.lock);
 }
 
@@ -248,8 +247,7 @@ void gic_disable(u32 intid)
 {
 	u64 frame = frame_of(intid, this_cpu()->id);
 
-	mmio_write32(frame + GICD_ICENABLER + intid / 32 * 4,
-		     1U << intid % 32);
+	mmio_write32(frame + GICD_ICENABLER + intid / 32 * 4, 1U << intid % 32);
 }
 
 void gic_send_sgi(unsigned int cpu, unsigned int id)

@@ -15,8 +15,8 @@ static u64 pfr0(void)
 {
 	u64 gic = KEEP(id_aa64pfr0_el1, BITS(27, 24));
 
-	return KEEP(id_aa64pfr0_el1, BITS(3, 0) | BITS(23, 16) | BITS(51, 48) |
-					     BITS(63, 56)) |
+	return KEEP(id_aa64pfr0_el1,
+		    BITS(3, 0) | BITS(23, 16) | BITS(51, 48) | BITS(63, 56)) |
 	       gic | field_prep(BITS(7, 4), 1);
 }
 
@@ -36,8 +36,8 @@ static u64 mmfr0(void)
 static u64 mmfr1(void)
 {
 	/* HAFDBS, VMIDBits hidden, VH 0, HPDS, LO 0, PAN, XNX hidden, ETS. */
-	return KEEP(id_aa64mmfr1_el1, BITS(3, 0) | BITS(15, 12) |
-					      BITS(23, 20) | BITS(39, 36));
+	return KEEP(id_aa64mmfr1_el1,
+		    BITS(3, 0) | BITS(15, 12) | BITS(23, 20) | BITS(39, 36));
 }
 
 static u64 mmfr2(void)

@@ -84,10 +84,9 @@ void arch_vcpu_dump(const struct vcpu *v)
 
 	log_line("d%u vcpu%u: pc %#018lx pstate %#lx esr %#lx", id, v->id,
 		 r->pc, r->pstate, v->arch.esr);
-	log_line("d%u vcpu%u: elr_el1 %#lx esr_el1 %#lx far_el1 %#lx "
-		 "vbar_el1 %#lx", id, v->id, sysreg_read(elr_el1),
-		 sysreg_read(esr_el1), sysreg_read(far_el1),
-		 sysreg_read(vbar_el1));
+	log_line("d%u vcpu%u: elr_el1 %#lx esr_el1 %#lx far_el1 %#lx vbar_el1 %#lx",
+		 id, v->id, sysreg_read(elr_el1), sysreg_read(esr_el1),
+		 sysreg_read(far_el1), sysreg_read(vbar_el1));
 	for (unsigned int i = 0; i < 28; i += 4)
 		log_line("d%u vcpu%u: x%-2u %016lx %016lx %016lx %016lx", id,
 			 v->id, i, r->x[i], r->x[i + 1], r->x[i + 2],

@@ -71,8 +71,7 @@ static void table_free(struct pgtable *pt __unused, u64 *table)
 
 static u64 *table_virt(struct pgtable *pt __unused, u64 pa)
 {
-	if (pa - mmu.image.v < FRAME_SIZE &&
-	    pa < image_pa(image_end).v)
+	if (pa - mmu.image.v < FRAME_SIZE && pa < image_pa(image_end).v)
 		return (u64 *)(pa - mmu.image.v + EL2_IMAGE_BASE);
 	return direct_ptr(PADDR(pa));
 }
@@ -143,8 +142,10 @@ void mmu_init(void)
 {
 	for (unsigned int i = 0; i < RESERVE_BOOT; i++)
 		mmu.reserve[mmu.nr_reserve++] = boot_tables[i];
-	mmu.pt = (struct pgtable){
-		.ops = &ops, .root = el2_root, .start_level = 0, .va_bits = 48};
+	mmu.pt = (struct pgtable){.ops = &ops,
+				  .root = el2_root,
+				  .start_level = 0,
+				  .va_bits = 48};
 	windows_init();
 	copy_root();
 	mmu_switch_root();
@@ -209,8 +210,7 @@ void *mmu_map_device(paddr_t pa, u64 size)
 	size = align_up(size + offset, PAGE_SIZE);
 	refill();
 	spin_lock(&mmu.lock);
-	if (pgtable_map(&mmu.pt, va, first, size,
-			PGT_R | PGT_W | PGT_DEVICE))
+	if (pgtable_map(&mmu.pt, va, first, size, PGT_R | PGT_W | PGT_DEVICE))
 		panic("no tables to map the device at %#lx", pa.v);
 	/* One page between devices, so that an overrun faults. */
 	mmu.next_device += size + PAGE_SIZE;
@@ -240,8 +240,7 @@ u64 mmu_alloc_stack(unsigned int cpu)
  */
 static u64 window_va(unsigned int slot)
 {
-	return EL2_WINDOW_BASE + ((u64)slot << 39) +
-	       this_cpu()->id * FRAME_SIZE;
+	return EL2_WINDOW_BASE + ((u64)slot << 39) + this_cpu()->id * FRAME_SIZE;
 }
 
 static void window_set(unsigned int slot, u64 pte)

@@ -19,9 +19,8 @@ void offsets(void)
 	DEF(VCPU_FPSR, offsetof(struct vcpu, arch.fp.fpsr));
 	DEF(CPU_CURRENT, offsetof(struct cpu, current));
 	DEF(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
-	DEF(CPU_PANIC_TOP,
-	    offsetof(struct cpu, panic_stack) +
-		    sizeof(((struct cpu *)0)->panic_stack));
+	DEF(CPU_PANIC_TOP, offsetof(struct cpu, panic_stack) +
+				   sizeof(((struct cpu *)0)->panic_stack));
 	DEF(CPU_MPIDR, offsetof(struct cpu, mpidr));
 	DEF(CPU_SIZE, sizeof(struct cpu));
 	DEF(EL2_REGS_SIZE, sizeof(struct el2_regs));

@@ -105,8 +105,7 @@ static u64 make_leaf(u64 pa, u64 attrs, unsigned int level)
 }
 
 /* A table in place of a block with the same mapping. */
-static int split_block(struct pgtable *pt, u64 *slot, u64 va,
-		       unsigned int level)
+static int split_block(struct pgtable *pt, u64 *slot, u64 va, unsigned int level)
 {
 	u64 pte = *slot, size = level_size(level + 1);
 	u64 attrs = pte & ~(PTE_ADDR | PTE_TABLE);
@@ -150,8 +149,8 @@ struct map_request {
 	u64 done; /* first address not mapped yet */
 };
 
-static int map_level(struct pgtable *pt, u64 *table, unsigned int level,
-		     u64 va, u64 end, struct map_request *rq)
+static int map_level(struct pgtable *pt, u64 *table, unsigned int level, u64 va,
+		     u64 end, struct map_request *rq)
 {
 	u64 size = level_size(level);
 
@@ -197,8 +196,7 @@ static bool range_ok(const struct pgtable *pt, u64 va, u64 size)
 	       size <= limit - va;
 }
 
-int pgtable_map(struct pgtable *pt, u64 va, u64 pa, u64 size,
-		unsigned int flags)
+int pgtable_map(struct pgtable *pt, u64 va, u64 pa, u64 size, unsigned int flags)
 {
 	struct map_request rq = {
 		.pa_offset = pa - va,
@@ -207,13 +205,12 @@ int pgtable_map(struct pgtable *pt, u64 va, u64 pa, u64 size,
 	};
 	int err;
 
-	if (!range_ok(pt, va, size) || !is_aligned(pa, PAGE_SIZE) ||
-	    pa >> 48 || (pa + size - 1) >> 48)
+	if (!range_ok(pt, va, size) || !is_aligned(pa, PAGE_SIZE) || pa >> 48 ||
+	    (pa + size - 1) >> 48)
 		return -EINVAL;
 	err = map_level(pt, pt->root, pt->start_level, va, va + size, &rq);
 	/* Whole leaves of this call only, so this needs no memory. */
-	if (err && rq.done > va &&
-	    pgtable_unmap(pt, va, rq.done - va))
+	if (err && rq.done > va && pgtable_unmap(pt, va, rq.done - va))
 		return -EINVAL;
 	return err;
 }
@@ -254,9 +251,8 @@ int pgtable_unmap(struct pgtable *pt, u64 va, u64 size)
 	return unmap_level(pt, pt->root, pt->start_level, va, va + size);
 }
 
-static int visit_level(struct pgtable *pt, const u64 *table,
-		       unsigned int level, u64 va, u64 end,
-		       pgtable_visit_fn fn, void *arg)
+static int visit_level(struct pgtable *pt, const u64 *table, unsigned int level,
+		       u64 va, u64 end, pgtable_visit_fn fn, void *arg)
 {
 	u64 size = level_size(level);
 	int err = 0;

@@ -47,7 +47,8 @@ static int start_cpu(unsigned int i)
 	cache_clean_inval(&cpus[i], sizeof(cpus[i]));
 	if (c->method == CPU_METHOD_PSCI)
 		return (int)smccc_smc(PSCI_CPU_ON, c->mpidr, entry,
-				      image_pa(&boot_args[i]).v).x[0];
+				      image_pa(&boot_args[i]).v)
+			.x[0];
 	/*
 	 * Spin table: the stub jumps with x0 = 0, so it cannot hand over the
 	 * arguments; secondary_spin in boot.S finds them by MPIDR.
@@ -72,8 +73,8 @@ void smp_start_secondaries(void)
 			    machine.cpus[i].mpidr, err);
 		while (!load_acquire(&cpus[i].online)) {
 			if (time_now() > limit)
-				die("cpus: CPU %u (MPIDR %#lx) does not come "
-				    "up", i, machine.cpus[i].mpidr);
+				die("cpus: CPU %u (MPIDR %#lx) does not come up",
+				    i, machine.cpus[i].mpidr);
 			cpu_relax();
 		}
 	}

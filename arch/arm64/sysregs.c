@@ -132,7 +132,10 @@ static enum sysreg_result vm_control(struct vcpu *v, struct access *a)
 	return SYSREG_DONE;
 }
 
-#define ONE(enc, fn) {enc, enc, fn}
+#define ONE(enc, fn)                                                           \
+	{                                                                      \
+		enc, enc, fn                                                   \
+	}
 /* clang-format off */
 static const struct row rows[] = {
 	ONE(ENC(1, 0, 7, 6, 2), set_way),		/* DC ISW */

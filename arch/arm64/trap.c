@@ -122,17 +122,16 @@ static bool fault_is_stale(struct vcpu *v, u64 esr, u64 ipa)
 }
 
 /* An access that no device of the guest takes. */
-static __noinline void
-bad_access(struct vcpu *v, u64 esr, u64 far, u64 ipa)
+static __noinline void bad_access(struct vcpu *v, u64 esr, u64 far, u64 ipa)
 {
 	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
 	    fault_is_stale(v, esr, ipa))
 		return;
-	if (!(esr & ESR_DABT_ISV) &&
-	    emul_find(&v->domain->emul, ipa))
-		domain_log_once(v->domain, "no syndrome for the access at "
-				"pc %#lx to %#lx: external abort",
-				v->arch.regs.pc, ipa);
+	if (!(esr & ESR_DABT_ISV) && emul_find(&v->domain->emul, ipa))
+		domain_log_once(
+			v->domain,
+			"no syndrome for the access at pc %#lx to %#lx: external abort",
+			v->arch.regs.pc, ipa);
 	arch_inject_abort(v, false, far);
 }
 

@@ -11,7 +11,7 @@
 
 #define GICD_IPRIORITYR 0x400
 #define GICR_TYPER	0x008
-#define UNKNOWN_FN	0x8600fe01ul	/* no such vendor function */
+#define UNKNOWN_FN	0x8600fe01ul /* no such vendor function */
 
 static u64 iterations, gicr_last;
 
@@ -48,12 +48,12 @@ static const struct {
 	const char *name;
 	void (*fn)(void);
 } table[] = {
-	{ "bench_nothing", nothing },
-	{ "affinity_info", affinity_info },
-	{ "unknown_function", unknown_function },
-	{ "gicd_ipriorityr_read8", prio_read },
-	{ "gicd_ipriorityr_write8", prio_write },
-	{ "gicr_last_read", redist_read },
+	{"bench_nothing", nothing},
+	{"affinity_info", affinity_info},
+	{"unknown_function", unknown_function},
+	{"gicd_ipriorityr_read8", prio_read},
+	{"gicd_ipriorityr_write8", prio_write},
+	{"gicr_last_read", redist_read},
 };
 
 static u64 to_ns(u64 ticks)
@@ -65,7 +65,7 @@ static void measure(const char *name, void (*fn)(void))
 {
 	u64 sum = 0, min = ~0ul, max = 0, tenths;
 
-	fn();			/* the first call may warm something */
+	fn(); /* the first call may warm something */
 	for (u64 i = 0; i < iterations; i++) {
 		u64 t = now();
 
@@ -76,8 +76,8 @@ static void measure(const char *name, void (*fn)(void))
 		max = t > max ? t : max;
 	}
 	tenths = to_ns(sum) * 10 / iterations;
-	printf("PROBE %s %lu.%lu %lu %lu %lu\n", name, tenths / 10,
-	       tenths % 10, to_ns(min), to_ns(max), iterations);
+	printf("PROBE %s %lu.%lu %lu %lu %lu\n", name, tenths / 10, tenths % 10,
+	       to_ns(min), to_ns(max), iterations);
 }
 
 void guest_main(void)

@@ -31,7 +31,7 @@ static void take_ticks(void *arg)
 	while (irq_count(cpu, intid) < wanted) {
 		irq_off();
 		if (irq_count(cpu, intid) < wanted)
-			wfi();	/* wakes although masked; then taken */
+			wfi(); /* wakes although masked; then taken */
 		irq_on();
 	}
 	WRITE_ONCE(done[cpu], true);
@@ -45,8 +45,7 @@ static void describe(void)
 		mem += plat.mem[i].size;
 	printf("Hello from EL%lu: %u CPU%s, %lu MiB, GICv%u, \"%s\"\n",
 	       sysreg_read(CurrentEL) >> 2 & 3, plat.nr_cpus,
-	       plat.nr_cpus == 1 ? "" : "s", mem >> 20, plat.gic,
-	       plat.bootargs);
+	       plat.nr_cpus == 1 ? "" : "s", mem >> 20, plat.gic, plat.bootargs);
 }
 
 void guest_main(void)

@@ -10,7 +10,7 @@
 #define UART_FR_RXFE   BIT(4)
 #define UART_FR_TXFF   BIT(5)
 #define UART_CR	       0x30
-#define UART_CR_ENABLE 0x301	/* UARTEN, TXE, RXE */
+#define UART_CR_ENABLE 0x301 /* UARTEN, TXE, RXE */
 
 static u32 lock;
 

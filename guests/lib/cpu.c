@@ -24,27 +24,27 @@ extern char secondary_entry[];
 void guest_start(const void *fdt, u64 ticks);
 void secondary_start(struct cpu_boot *boot);
 
-#define CONDUIT(name, insn)                                                   \
-	u64 name(u64 fn, u64 a1, u64 a2, u64 a3)                              \
-	{                                                                     \
-		register u64 x0 asm("x0") = fn;                               \
-		register u64 x1 asm("x1") = a1;                               \
-		register u64 x2 asm("x2") = a2;                               \
-		register u64 x3 asm("x3") = a3;                               \
-		asm volatile(insn " #0"                                       \
-			     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"x4",  \
-			       "x5", "x6", "x7", "x8", "x9", "x10", "x11",    \
-			       "x12", "x13", "x14", "x15", "x16", "x17",      \
-			       "memory");                                     \
-		return x0;                                                    \
+#define CONDUIT(name, insn)                                                    \
+	u64 name(u64 fn, u64 a1, u64 a2, u64 a3)                               \
+	{                                                                      \
+		register u64 x0 asm("x0") = fn;                                \
+		register u64 x1 asm("x1") = a1;                                \
+		register u64 x2 asm("x2") = a2;                                \
+		register u64 x3 asm("x3") = a3;                                \
+		asm volatile(insn " #0"                                        \
+			     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"x4",   \
+			       "x5", "x6", "x7", "x8", "x9", "x10", "x11",     \
+			       "x12", "x13", "x14", "x15", "x16", "x17",       \
+			       "memory");                                      \
+		return x0;                                                     \
 	}
 CONDUIT(hvc_call, "hvc")
 CONDUIT(smc_call, "smc")
 
 u64 psci(u64 fn, u64 a1, u64 a2, u64 a3)
 {
-	return plat.psci_smc ? smc_call(fn, a1, a2, a3) :
-			       hvc_call(fn, a1, a2, a3);
+	return plat.psci_smc ? smc_call(fn, a1, a2, a3)
+			     : hvc_call(fn, a1, a2, a3);
 }
 
 void power_off(void)
@@ -64,7 +64,7 @@ s64 cpu_start(unsigned int cpu, void (*fn)(void *), void *arg)
 		.arg = arg,
 		.cpu = &cpus[cpu],
 	};
-	cpus[cpu] = (struct cpu){ .id = cpu };
+	cpus[cpu] = (struct cpu){.id = cpu};
 	/* The new CPU reads it with its MMU off. */
 	cache_clean(b, sizeof(*b));
 	cache_clean(&cpus[cpu], sizeof(cpus[cpu]));

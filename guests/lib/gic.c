@@ -5,33 +5,33 @@
  */
 #include "guest.h"
 
-#define GICD_CTLR	  0x0000
-#define GICD_IGROUPR	  0x0080
-#define GICD_ISENABLER	  0x0100
-#define GICD_ICENABLER	  0x0180
-#define GICD_IPRIORITYR	  0x0400
-#define GICD_ITARGETSR	  0x0800
-#define GICD_SGIR	  0x0f00
-#define GICD_IROUTER	  0x6000
-#define GICR_TYPER	  0x0008
-#define GICR_TYPER_VLPIS  BIT(1)
-#define GICR_TYPER_LAST	  BIT(4)
-#define GICR_WAKER	  0x0014
-#define GICR_WAKER_SLEEP  BIT(1)
-#define GICR_WAKER_ASLEEP BIT(2)
-#define GICR_SGI_FRAME	  0x10000
-#define GICC_CTLR	  0x00
-#define GICC_PMR	  0x04
-#define GICC_IAR	  0x0c
-#define GICC_EOIR	  0x10
-#define ICC_PMR_EL1	  S3_0_C4_C6_0
-#define ICC_IAR1_EL1	  S3_0_C12_C12_0
-#define ICC_EOIR1_EL1	  S3_0_C12_C12_1
-#define ICC_CTLR_EL1	  S3_0_C12_C12_4
-#define ICC_SRE_EL1	  S3_0_C12_C12_5
-#define ICC_IGRPEN1_EL1	  S3_0_C12_C12_7
-#define ICC_SGI1R_EL1	  S3_0_C12_C11_5
-#define sysreg_read_(reg) sysreg_read(reg)
+#define GICD_CTLR	      0x0000
+#define GICD_IGROUPR	      0x0080
+#define GICD_ISENABLER	      0x0100
+#define GICD_ICENABLER	      0x0180
+#define GICD_IPRIORITYR	      0x0400
+#define GICD_ITARGETSR	      0x0800
+#define GICD_SGIR	      0x0f00
+#define GICD_IROUTER	      0x6000
+#define GICR_TYPER	      0x0008
+#define GICR_TYPER_VLPIS      BIT(1)
+#define GICR_TYPER_LAST	      BIT(4)
+#define GICR_WAKER	      0x0014
+#define GICR_WAKER_SLEEP      BIT(1)
+#define GICR_WAKER_ASLEEP     BIT(2)
+#define GICR_SGI_FRAME	      0x10000
+#define GICC_CTLR	      0x00
+#define GICC_PMR	      0x04
+#define GICC_IAR	      0x0c
+#define GICC_EOIR	      0x10
+#define ICC_PMR_EL1	      S3_0_C4_C6_0
+#define ICC_IAR1_EL1	      S3_0_C12_C12_0
+#define ICC_EOIR1_EL1	      S3_0_C12_C12_1
+#define ICC_CTLR_EL1	      S3_0_C12_C12_4
+#define ICC_SRE_EL1	      S3_0_C12_C12_5
+#define ICC_IGRPEN1_EL1	      S3_0_C12_C12_7
+#define ICC_SGI1R_EL1	      S3_0_C12_C11_5
+#define sysreg_read_(reg)     sysreg_read(reg)
 #define sysreg_write_(reg, v) sysreg_write(reg, v)
 
 #define PRIO_DEFAULT 0xa0
@@ -65,7 +65,7 @@ static u64 frame_of(u32 intid)
 
 void gic_init(void)
 {
-	if (plat.gic == 3)	/* ARE_NS, EnableGrp1 */
+	if (plat.gic == 3) /* ARE_NS, EnableGrp1 */
 		write32(plat.gicd + GICD_CTLR, 0x12);
 	else if (plat.gic == 2)
 		write32(plat.gicd + GICD_CTLR, 1);
@@ -156,12 +156,11 @@ void gic_send_sgi(unsigned int cpu, u32 intid)
 {
 	u64 m = plat.mpidr[cpu];
 
-	dsb();			/* what the receiver shall see */
+	dsb(); /* what the receiver shall see */
 	if (plat.gic == 3)
 		sysreg_write_(ICC_SGI1R_EL1,
 			      (m >> 32 & 0xff) << 48 | (m >> 16 & 0xff) << 32 |
-				      (u64)intid << 24 |
-				      (m >> 8 & 0xff) << 16 |
+				      (u64)intid << 24 | (m >> 8 & 0xff) << 16 |
 				      (m >> 4 & 0xf) << 44 | BIT(m & 0xf));
 	else
 		write32(plat.gicd + GICD_SGIR, 1u << (16 + cpu) | intid);

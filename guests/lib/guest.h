@@ -26,26 +26,26 @@ typedef int64_t s64;
 
 /* --- registers and memory ------------------------------------------------ */
 
-#define sysreg_read(reg)                                                      \
-	({                                                                    \
-		u64 v_;                                                       \
-		asm volatile("mrs %0, " #reg : "=r"(v_)::"memory");           \
-		v_;                                                           \
+#define sysreg_read(reg)                                                       \
+	({                                                                     \
+		u64 v_;                                                        \
+		asm volatile("mrs %0, " #reg : "=r"(v_)::"memory");            \
+		v_;                                                            \
 	})
-#define sysreg_write(reg, v)                                                  \
+#define sysreg_write(reg, v)                                                   \
 	asm volatile("msr " #reg ", %0" ::"r"((u64)(v)) : "memory")
 
 /* Fixed instructions, so that a trap always has a valid syndrome (ISV). */
-#define MMIO_OPS(bits, insn, reg)                                             \
-	static inline u##bits read##bits(u64 a)                               \
-	{                                                                     \
-		u##bits v;                                                    \
-		asm volatile(insn("ldr", reg) : "=r"(v) : "r"(a) : "memory"); \
-		return v;                                                     \
-	}                                                                     \
-	static inline void write##bits(u64 a, u##bits v)                      \
-	{                                                                     \
-		asm volatile(insn("str", reg)::"r"(v), "r"(a) : "memory");    \
+#define MMIO_OPS(bits, insn, reg)                                              \
+	static inline u##bits read##bits(u64 a)                                \
+	{                                                                      \
+		u##bits v;                                                     \
+		asm volatile(insn("ldr", reg) : "=r"(v) : "r"(a) : "memory");  \
+		return v;                                                      \
+	}                                                                      \
+	static inline void write##bits(u64 a, u##bits v)                       \
+	{                                                                      \
+		asm volatile(insn("str", reg)::"r"(v), "r"(a) : "memory");     \
 	}
 #define INSN8(op, reg)	op "b %w0, [%1]"
 #define INSN16(op, reg) op "h %w0, [%1]"
@@ -101,20 +101,20 @@ enum { TIMER_PHYS_S, TIMER_PHYS, TIMER_VIRT };
 
 struct plat {
 	const void *fdt;
-	const char *bootargs;	/* never NULL */
+	const char *bootargs; /* never NULL */
 	struct range mem[4];
 	unsigned int nr_mem;
 	unsigned int nr_cpus;
 	u64 mpidr[MAX_CPUS];
-	u64 uart;		/* PL011 or SBSA UART, 0 when absent */
+	u64 uart; /* PL011 or SBSA UART, 0 when absent */
 	u32 uart_intid;
-	u64 rtc;		/* PL031, 0 when absent */
-	unsigned int gic;	/* version, 0 when absent */
+	u64 rtc;	  /* PL031, 0 when absent */
+	unsigned int gic; /* version, 0 when absent */
 	u64 gicd, gicc;
 	struct range gicr;
-	u32 timer_intid[3];	/* by TIMER_x */
+	u32 timer_intid[3]; /* by TIMER_x */
 	bool psci_smc;
-	u64 entry_ticks;	/* counter at the first instruction */
+	u64 entry_ticks; /* counter at the first instruction */
 };
 extern struct plat plat;
 
@@ -128,7 +128,7 @@ u64 bootarg_num(const char *key, u64 fallback);
 
 void console_init(void);
 void console_write(const char *s, size_t len);
-int console_getc(void);		/* -1: nothing there */
+int console_getc(void); /* -1: nothing there */
 void put_line(const char *s, size_t len);
 
 /* %s %c %d %u %x %lu %lx %ld %p %%, width and 0 flag. One call, one write. */
@@ -140,14 +140,14 @@ void vprintf(const char *fmt, va_list ap);
 void ok(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void skip(const char *what, const char *why);
 unsigned int tap_failed(void);
-void tap_plan(void);		/* prints 1..N */
+void tap_plan(void); /* prints 1..N */
 
 /* --- memory (mmu.c) ------------------------------------------------------- */
 
-void mmu_init(void);		/* builds the identity map; boot CPU */
-void mmu_on(void);		/* each CPU */
+void mmu_init(void); /* builds the identity map; boot CPU */
+void mmu_on(void);   /* each CPU */
 void cache_clean(const void *p, size_t size);
-void mmu_allow_exec(u64 addr);	/* for the gigabyte around a device address */
+void mmu_allow_exec(u64 addr); /* for the gigabyte around a device address */
 
 /* --- CPUs, PSCI, timer (cpu.c) -------------------------------------------- */
 
@@ -165,8 +165,8 @@ void mmu_allow_exec(u64 addr);	/* for the gigabyte around a device address */
 
 struct cpu {
 	unsigned int id;
-	u64 redist;		/* GICv3: this CPU's RD frame */
-	bool expecting;		/* see fault_begin() */
+	u64 redist;	/* GICv3: this CPU's RD frame */
+	bool expecting; /* see fault_begin() */
 	struct fault *fault;
 };
 extern struct cpu cpus[MAX_CPUS];
@@ -190,19 +190,19 @@ u64 cpu_boot_record(unsigned int cpu);
 bool cpu_is_off(unsigned int cpu);
 void power_off(void) __attribute__((noreturn));
 
-void timer_set(u64 deadline);	/* CNTV, ticks */
+void timer_set(u64 deadline); /* CNTV, ticks */
 void timer_stop(void);
 void delay_us(u64 us);
 u64 ticks_per_us(void);
 
 /* --- interrupts (gic.c) --------------------------------------------------- */
 
-void gic_init(void);		/* distributor; boot CPU */
+void gic_init(void); /* distributor; boot CPU */
 void gic_init_cpu(void);
 void gic_enable(u32 intid);
 void gic_disable(u32 intid);
 void gic_set_priority(u32 intid, u8 prio);
-u64 gic_banked(void);		/* frame that holds SGI and PPI registers */
+u64 gic_banked(void); /* frame that holds SGI and PPI registers */
 u32 gic_ack(void);
 void gic_eoi(u32 intid);
 void gic_send_sgi(unsigned int cpu, u32 intid);
@@ -229,8 +229,8 @@ struct fault {
 #define EC_IABT_CUR  0x21
 #define EC_DABT_CUR  0x25
 #define EC_SYSREG    0x18
-#define FSC(esr)     ((esr) & 0x3f)
-#define FSC_EXTERNAL 0x10	/* synchronous external abort */
+#define FSC(esr)     ((esr)&0x3f)
+#define FSC_EXTERNAL 0x10 /* synchronous external abort */
 
 /*
  * Between begin and end a synchronous exception of this CPU is recorded and
@@ -239,4 +239,4 @@ struct fault {
 void fault_begin(struct fault *f);
 bool fault_end(struct fault *f); /* true if there was one */
 
-void guest_main(void);		/* the guest's own */
+void guest_main(void); /* the guest's own */

@@ -17,7 +17,7 @@
 #define ATTR(n)	   ((u64)(n) << 2)
 #define RAM_BLOCK  (DESC_BLOCK | DESC_AF | DESC_ISH | ATTR(0))
 #define DEV_BLOCK  (DESC_BLOCK | DESC_AF | DESC_XN | ATTR(1))
-#define MAIR	   0x04fful	/* 0: normal write-back, 1: device nGnRE */
+#define MAIR	   0x04fful /* 0: normal write-back, 1: device nGnRE */
 
 static u64 l1[512] __attribute__((aligned(4096)));
 static u64 l2[NR_L2][512] __attribute__((aligned(4096)));
@@ -51,8 +51,8 @@ void mmu_init(void)
 		for (u64 j = 0; j < 512; j++) {
 			u64 pa = i * GIB + j * BLK;
 
-			l2[used][j] = pa | (ram_in(pa, BLK) ? RAM_BLOCK :
-							      DEV_BLOCK);
+			l2[used][j] = pa |
+				      (ram_in(pa, BLK) ? RAM_BLOCK : DEV_BLOCK);
 		}
 		l1[i] = (u64)l2[used++] | DESC_TABLE;
 	}

@@ -106,8 +106,9 @@ static void read_type(int node, const char *type)
 		if (reg)
 			plat.mpidr[plat.nr_cpus++] = cells(reg, len / 4);
 	} else if (!strcmp(type, "memory")) {
-		for (int i = 0; plat.nr_mem < ARRAY_SIZE(plat.mem) &&
-				get_reg(node, i, &r); i++)
+		for (int i = 0;
+		     plat.nr_mem < ARRAY_SIZE(plat.mem) && get_reg(node, i, &r);
+		     i++)
 			if (r.size)
 				plat.mem[plat.nr_mem++] = r;
 	}

@@ -93,7 +93,7 @@ static void format(struct out *o, const char *f, va_list *ap)
 
 void vprintf(const char *fmt, va_list ap)
 {
-	struct out o = { .len = 0 };
+	struct out o = {.len = 0};
 	va_list copy;
 
 	va_copy(copy, ap);
@@ -113,7 +113,7 @@ void printf(const char *fmt, ...)
 
 void ok(bool good, const char *fmt, ...)
 {
-	struct out o = { .len = 0 };
+	struct out o = {.len = 0};
 	va_list ap;
 
 	va_start(ap, fmt);

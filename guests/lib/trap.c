@@ -37,7 +37,7 @@ void trap_irq(struct frame *f)
 	iar = gic_ack();
 	intid = plat.gic == 2 ? iar & 0x3ff : iar;
 	if (intid >= NR_INTIDS)
-		return;		/* spurious */
+		return; /* spurious */
 	WRITE_ONCE(counts[this_cpu()->id][intid],
 		   counts[this_cpu()->id][intid] + 1);
 	if (handlers[intid])
@@ -88,7 +88,7 @@ void trap_serror(struct frame *f)
 
 void fault_begin(struct fault *f)
 {
-	*f = (struct fault){ .count = 0 };
+	*f = (struct fault){.count = 0};
 	this_cpu()->fault = f;
 	this_cpu()->expecting = true;
 	asm volatile("" ::: "memory");

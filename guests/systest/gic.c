@@ -7,18 +7,18 @@
  */
 #include "systest.h"
 
-#define ISENABLER  0x0100
-#define ICENABLER  0x0180
-#define ISPENDR	   0x0200
-#define ICPENDR	   0x0280
-#define ISACTIVER  0x0300
-#define ICACTIVER  0x0380
-#define IPRIORITYR 0x0400
-#define ICFGR	   0x0c00
-#define IROUTER	   0x6000
-#define GICD_CTLR  0x0000
+#define ISENABLER      0x0100
+#define ICENABLER      0x0180
+#define ISPENDR	       0x0200
+#define ICPENDR	       0x0280
+#define ISACTIVER      0x0300
+#define ICACTIVER      0x0380
+#define IPRIORITYR     0x0400
+#define ICFGR	       0x0c00
+#define IROUTER	       0x6000
+#define GICD_CTLR      0x0000
 #define GICD_CPENDSGIR 0x0f10
-#define GICD_TYPER 0x0004
+#define GICD_TYPER     0x0004
 
 #define ICC_PMR	    S3_0_C4_C6_0
 #define ICC_HPPIR1  S3_0_C12_C12_2
@@ -31,16 +31,16 @@
 #define ICC_CTLR    S3_0_C12_C12_4
 #define ICC_IGRPEN1 S3_0_C12_C12_7
 #define rd(reg)	    sysreg_read(reg)
-#define wr(reg, v)                       \
-	do {                             \
-		sysreg_write(reg, v);    \
-		asm volatile("isb" ::);  \
+#define wr(reg, v)                                                             \
+	do {                                                                   \
+		sysreg_write(reg, v);                                          \
+		asm volatile("isb" ::);                                        \
 	} while (0)
 
 #define NONE	  1023
-#define FIRST_SPI 40		/* free on every machine this runs on */
-#define NR_PEND	  20		/* more than any core has list registers */
-#define SETTLE	  200		/* us for an interrupt to show */
+#define FIRST_SPI 40  /* free on every machine this runs on */
+#define NR_PEND	  20  /* more than any core has list registers */
+#define SETTLE	  200 /* us for an interrupt to show */
 
 static u64 frame(u32 intid)
 {
@@ -407,7 +407,7 @@ static void listeners(bool asleep)
 		}
 	ok(all, "50 SGIs to each came one by one");
 	if (plat.gic == 3) {
-		wr(ICC_SGI1R, 1ul << 40 | 8ul << 24);	/* all but self */
+		wr(ICC_SGI1R, 1ul << 40 | 8ul << 24); /* all but self */
 		for (unsigned int c = 1; c < plat.nr_cpus; c++)
 			all &= wait_for(&pings[c], 51, 1000000);
 		ok(all, "one SGI to all others");

@@ -10,7 +10,7 @@
 /* Every word of the interrupt controller and the UART, read and written. */
 static void sweep(u64 base, u64 size)
 {
-	static const u64 values[] = { ~0ul, 0, 0x5555555555555555ul };
+	static const u64 values[] = {~0ul, 0, 0x5555555555555555ul};
 	struct fault f;
 
 	fault_begin(&f);

@@ -96,15 +96,16 @@ static u64 fp_check(u64 seed)
 	static u64 regs[64];
 	u64 bad = 0;
 
-	asm volatile("stp q0, q1, [%0, #0]\n\tstp q2, q3, [%0, #32]\n\t"
-		     "stp q4, q5, [%0, #64]\n\tstp q6, q7, [%0, #96]\n\t"
-		     "stp q8, q9, [%0, #128]\n\tstp q10, q11, [%0, #160]\n\t"
-		     "stp q12, q13, [%0, #192]\n\tstp q14, q15, [%0, #224]\n\t"
-		     "stp q16, q17, [%0, #256]\n\tstp q18, q19, [%0, #288]\n\t"
-		     "stp q20, q21, [%0, #320]\n\tstp q22, q23, [%0, #352]\n\t"
-		     "stp q24, q25, [%0, #384]\n\tstp q26, q27, [%0, #416]\n\t"
-		     "stp q28, q29, [%0, #448]\n\tstp q30, q31, [%0, #480]"
-		     ::"r"(regs) : "memory");
+	asm volatile(
+		"stp q0, q1, [%0, #0]\n\tstp q2, q3, [%0, #32]\n\t"
+		"stp q4, q5, [%0, #64]\n\tstp q6, q7, [%0, #96]\n\t"
+		"stp q8, q9, [%0, #128]\n\tstp q10, q11, [%0, #160]\n\t"
+		"stp q12, q13, [%0, #192]\n\tstp q14, q15, [%0, #224]\n\t"
+		"stp q16, q17, [%0, #256]\n\tstp q18, q19, [%0, #288]\n\t"
+		"stp q20, q21, [%0, #320]\n\tstp q22, q23, [%0, #352]\n\t"
+		"stp q24, q25, [%0, #384]\n\tstp q26, q27, [%0, #416]\n\t"
+		"stp q28, q29, [%0, #448]\n\tstp q30, q31, [%0, #480]" ::"r"(regs)
+		: "memory");
 	for (u64 i = 0; i < 64; i++)
 		bad |= regs[i] ^ (seed ? seed + i / 2 : 0);
 	return bad;
@@ -113,11 +114,12 @@ static u64 fp_check(u64 seed)
 static void fp_fill(u64 seed)
 {
 #define FILL(n) asm volatile("dup v" #n ".2d, %0" ::"r"(seed + n) : "v" #n);
+	/* clang-format off */
 	FILL(0) FILL(1) FILL(2) FILL(3) FILL(4) FILL(5) FILL(6) FILL(7)
 	FILL(8) FILL(9) FILL(10) FILL(11) FILL(12) FILL(13) FILL(14) FILL(15)
-	FILL(16) FILL(17) FILL(18) FILL(19) FILL(20) FILL(21) FILL(22)
-	FILL(23) FILL(24) FILL(25) FILL(26) FILL(27) FILL(28) FILL(29)
-	FILL(30) FILL(31)
+	FILL(16) FILL(17) FILL(18) FILL(19) FILL(20) FILL(21) FILL(22) FILL(23)
+	FILL(24) FILL(25) FILL(26) FILL(27) FILL(28) FILL(29) FILL(30) FILL(31)
+	/* clang-format on */
 }
 
 #define FP_SEED 0x5add1e5000000100ul
@@ -145,12 +147,12 @@ void test_fp(void)
 
 /* --- console input -------------------------------------------------------- */
 
-#define UART_FR	  0x18
+#define UART_FR	     0x18
 #define UART_FR_RXFE BIT(4)
-#define UART_IMSC 0x38
-#define UART_ICR  0x44
-#define INT_RX	  BIT(4)
-#define INT_RT	  BIT(6)
+#define UART_IMSC    0x38
+#define UART_ICR     0x44
+#define INT_RX	     BIT(4)
+#define INT_RT	     BIT(6)
 
 static char typed[64];
 static u32 nr_typed, line_done;

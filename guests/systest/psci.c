@@ -50,10 +50,15 @@ static bool wait_off(unsigned int cpu)
 static void test_features(void)
 {
 	static const u32 present[] = {
-		PSCI_VERSION, PSCI_CPU_OFF, (u32)PSCI_CPU_ON,
+		PSCI_VERSION,
+		PSCI_CPU_OFF,
+		(u32)PSCI_CPU_ON,
 		0x84000003, /* CPU_ON, 32 bit */
-		(u32)PSCI_AFFINITY_INFO, PSCI_MIGRATE_INFO_TYPE,
-		PSCI_SYSTEM_OFF, PSCI_SYSTEM_RESET, PSCI_FEATURES,
+		(u32)PSCI_AFFINITY_INFO,
+		PSCI_MIGRATE_INFO_TYPE,
+		PSCI_SYSTEM_OFF,
+		PSCI_SYSTEM_RESET,
+		PSCI_FEATURES,
 	};
 	bool all = true;
 
@@ -81,8 +86,7 @@ static void test_affinity(void)
 	   "AFFINITY_INFO of the running CPU");
 	ok(call(PSCI_AFFINITY_INFO, 0xff00, 0, 0) == INVALID_PARAMETERS,
 	   "AFFINITY_INFO of an absent CPU");
-	ok(call(PSCI_AFFINITY_INFO, plat.mpidr[0], 99, 0) ==
-		   INVALID_PARAMETERS,
+	ok(call(PSCI_AFFINITY_INFO, plat.mpidr[0], 99, 0) == INVALID_PARAMETERS,
 	   "AFFINITY_INFO of an impossible level");
 	if (plat.nr_cpus > 1)
 		ok(call(PSCI_AFFINITY_INFO, plat.mpidr[1], 0, 0) == AFF_OFF,

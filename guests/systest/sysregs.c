@@ -51,27 +51,27 @@ static enum outcome outcome_of(struct fault *f)
 }
 
 /* Read, write zero, read again: no outcome but a value or undefined. */
-#define TRY(reg)                                                           \
-	({                                                                 \
-		struct fault f_;                                           \
-		enum outcome r_, w_;                                       \
-		fault_begin(&f_);                                          \
-		(void)sysreg_read(reg);                                    \
-		r_ = outcome_of(&f_);                                      \
-		fault_begin(&f_);                                          \
-		sysreg_write(reg, 0);                                      \
-		isb();                                                     \
-		w_ = outcome_of(&f_);                                      \
-		if (r_ == OTHER || w_ == OTHER)                            \
-			printf("# " #reg ": esr %lx\n", f_.esr);           \
-		r_ != OTHER && w_ != OTHER;                                \
+#define TRY(reg)                                                               \
+	({                                                                     \
+		struct fault f_;                                               \
+		enum outcome r_, w_;                                           \
+		fault_begin(&f_);                                              \
+		(void)sysreg_read(reg);                                        \
+		r_ = outcome_of(&f_);                                          \
+		fault_begin(&f_);                                              \
+		sysreg_write(reg, 0);                                          \
+		isb();                                                         \
+		w_ = outcome_of(&f_);                                          \
+		if (r_ == OTHER || w_ == OTHER)                                \
+			printf("# " #reg ": esr %lx\n", f_.esr);               \
+		r_ != OTHER &&w_ != OTHER;                                     \
 	})
-#define READ_UNDEF(reg)                                                    \
-	({                                                                 \
-		struct fault f_;                                           \
-		fault_begin(&f_);                                          \
-		(void)sysreg_read(reg);                                    \
-		outcome_of(&f_) == UNDEF;                                  \
+#define READ_UNDEF(reg)                                                        \
+	({                                                                     \
+		struct fault f_;                                               \
+		fault_begin(&f_);                                              \
+		(void)sysreg_read(reg);                                        \
+		outcome_of(&f_) == UNDEF;                                      \
 	})
 
 static void test_debug(void)
@@ -127,11 +127,11 @@ static void test_insns(void)
 	u64 v;
 
 	fault_begin(&f);
-	asm volatile(".inst 0x0420e3e0" ::: "x0");	/* SVE: cntb x0 */
+	asm volatile(".inst 0x0420e3e0" ::: "x0"); /* SVE: cntb x0 */
 	ok(outcome_of(&f) == UNDEF, "SVE is undefined");
 	fault_begin(&f);
-	asm volatile(".inst 0xd4600000");		/* hlt #0 */
-	asm volatile(".inst 0x00000000");		/* udf #0 */
+	asm volatile(".inst 0xd4600000"); /* hlt #0 */
+	asm volatile(".inst 0x00000000"); /* udf #0 */
 	ok(fault_end(&f) && f.count == 2 && ESR_EC(f.esr) == EC_UNKNOWN,
 	   "HLT and UDF are undefined");
 	for (u64 level = 0; level < 2; level++)
@@ -147,7 +147,8 @@ static void test_insns(void)
 	ok(!(v & 1) && (v & 0xfffffffff000ul) == ((u64)&f & ~0xffful),
 	   "AT finds our own stack");
 	asm volatile("tlbi vmalle1\n\ttlbi vmalle1is\n\tic iallu\n\t"
-		     "ic ialluis\n\tdsb sy\n\tisb" ::: "memory");
+		     "ic ialluis\n\tdsb sy\n\tisb" ::
+			     : "memory");
 	ok(true, "TLB and instruction cache maintenance");
 	/* A guest may turn its caches off and on again. */
 	v = sysreg_read(sctlr_el1);

@@ -48,8 +48,8 @@ static void tval_write(u64 v)
 }
 static s32 tval_read(void)
 {
-	return (s32)(phys ? sysreg_read(cntp_tval_el0) :
-			    sysreg_read(cntv_tval_el0));
+	return (s32)(phys ? sysreg_read(cntp_tval_el0)
+			  : sysreg_read(cntv_tval_el0));
 }
 static u64 count_read(void)
 {

@@ -21,14 +21,14 @@ struct cpu {
 	struct vcpu *current; /* loaded vCPU or NULL; assembly knows */
 	u64 stack_top;	      /* likewise */
 	unsigned int id;
-	struct vcpu *vcpu;    /* the one placed here, or NULL; set at boot */
+	struct vcpu *vcpu;     /* the one placed here, or NULL; set at boot */
 	struct vcpu *fp_owner; /* whose FP state the registers hold */
-	struct list timers;   /* by deadline */
-	u32 ipi;	      /* pending reasons; any CPU ORs, owner swaps */
-	u32 online;	      /* any CPU reads */
-	u32 ranks;	      /* debug: bit per lock rank held */
+	struct list timers;    /* by deadline */
+	u32 ipi;	       /* pending reasons; any CPU ORs, owner swaps */
+	u32 online;	       /* any CPU reads */
+	u32 ranks;	       /* debug: bit per lock rank held */
 	u64 mpidr;
-	u32 ipi_seen;	      /* any CPU reads: IPIs handled so far */
+	u32 ipi_seen; /* any CPU reads: IPIs handled so far */
 	bool in_panic;
 	/* For exceptions of EL2 itself: its own stack may be the cause. */
 	u8 panic_stack[3072] __attribute__((aligned(16)));

@@ -34,7 +34,7 @@ struct domain_ram {
 struct domain {
 	unsigned int id; /* slot, domid and VMID: 1 to CONFIG_MAX_DOMAINS */
 	char name[DESCRIBE_NAME_SIZE];
-	u32 state;	     /* enum domain_state; written under lock */
+	u32 state; /* enum domain_state; written under lock */
 	u32 stop_reason;
 	struct spinlock lock; /* RANK_DOMAIN: state, stage2 changes, pool */
 	struct spinlock vcpu_lock; /* RANK_VCPU: power states of all vCPUs */

@@ -12,9 +12,9 @@ struct vcpu;
 struct domain;
 
 struct emul_access {
-	u64 offset;  /* in the region */
-	u64 value;   /* to write, or the result (zero-extended) */
-	u8 size;     /* bytes: 1, 2, 4, 8; offset is aligned to it */
+	u64 offset; /* in the region */
+	u64 value;  /* to write, or the result (zero-extended) */
+	u8 size;    /* bytes: 1, 2, 4, 8; offset is aligned to it */
 	bool write;
 };
 
@@ -36,8 +36,8 @@ int emul_add(struct emul_domain *e, const struct emul_region *r) __must_check;
  * The region of an address, or NULL. Regions are whole pages, so an aligned
  * access that starts in one ends in it.
  */
-static inline const struct emul_region *
-emul_find(const struct emul_domain *e, u64 ipa)
+static inline const struct emul_region *emul_find(const struct emul_domain *e,
+						  u64 ipa)
 {
 	for (unsigned int i = 0; i < e->nr; i++) {
 		const struct emul_region *r = e->regions[i];
@@ -59,9 +59,9 @@ struct emul_reg {
 	void (*write)(struct vcpu *v, struct emul_access *a);
 };
 /* NULL when unlisted or of a wrong width. Binary search. */
-static inline const struct emul_reg *
-emul_find_reg(const struct emul_reg *table, unsigned int nr,
-	      const struct emul_access *a)
+static inline const struct emul_reg *emul_find_reg(const struct emul_reg *table,
+						   unsigned int nr,
+						   const struct emul_access *a)
 {
 	unsigned int lo = 0, hi = nr;
 

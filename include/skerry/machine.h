@@ -42,7 +42,7 @@ struct machine {
 	unsigned int nr_cpus;
 	unsigned int nr_cpus_ignored; /* beyond CONFIG_NR_CPUS */
 	struct machine_gic gic;
-	bool has_psci; /* with conduit SMC */
+	bool has_psci;	/* with conduit SMC */
 	u32 timer_freq; /* 0: CNTFRQ_EL0 */
 	u32 vtimer_intid, ptimer_intid, htimer_intid;
 	enum uart_kind uart;

@@ -38,11 +38,11 @@ int page_add_free(paddr_t pa, u64 size) __must_check;
  * Free to (state, owner). -EBUSY when any page is not free; then nothing
  * changed. -ENOMEM when a frame has to be split and the leaf cannot be had.
  */
-int page_claim(paddr_t pa, u64 size, enum page_state state,
-	       u8 owner) __must_check;
+int page_claim(paddr_t pa, u64 size, enum page_state state, u8 owner)
+	__must_check;
 /* (state, owner) back to free. -EPERM when a page differs; nothing changed. */
-int page_release(paddr_t pa, u64 size, enum page_state state,
-		 u8 owner) __must_check;
+int page_release(paddr_t pa, u64 size, enum page_state state, u8 owner)
+	__must_check;
 /*
  * Find, claim and return free memory, top-down, aligned to `align` (power of
  * two, >= PAGE_SIZE), below `limit`. -ENOMEM.

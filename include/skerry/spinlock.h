@@ -26,7 +26,10 @@ struct spinlock {
 	u8 owner; /* debug: CPU + 1 */
 };
 
-#define SPINLOCK_INIT(r) {.rank = (r)}
+#define SPINLOCK_INIT(r)                                                       \
+	{                                                                      \
+		.rank = (r)                                                    \
+	}
 
 #include <asm/spinlock.h>
 

@@ -18,16 +18,16 @@
 #define __printf(f, a) __attribute__((format(printf, f, a)))
 #define likely(x)      __builtin_expect(!!(x), 1)
 #define unlikely(x)    __builtin_expect(!!(x), 0)
-#define static_assert  _Static_assert
+#define static_assert _Static_assert
 
 /* A field is a mask; its shift is derived from it. */
-#define field_shift(mask)      (__builtin_ctzl(mask))
-#define field_get(mask, reg)   (((u64)(reg) & (mask)) >> field_shift(mask))
-#define field_prep(mask, val)  (((u64)(val) << field_shift(mask)) & (mask))
+#define field_shift(mask)     (__builtin_ctzl(mask))
+#define field_get(mask, reg)  (((u64)(reg) & (mask)) >> field_shift(mask))
+#define field_prep(mask, val) (((u64)(val) << field_shift(mask)) & (mask))
 
-#define align_down(x, a) ((x) & ~((u64)(a) - 1))
-#define align_up(x, a)	 align_down((x) + (u64)(a) - 1, a)
-#define is_aligned(x, a) (!((x) & ((u64)(a) - 1)))
+#define align_down(x, a) ((x) & ~((u64)(a)-1))
+#define align_up(x, a)	 align_down((x) + (u64)(a)-1, a)
+#define is_aligned(x, a) (!((x) & ((u64)(a)-1)))
 
 #define min(a, b)                                                              \
 	({                                                                     \
@@ -43,11 +43,11 @@
 	})
 
 #define container_of(ptr, type, member)                                        \
-	((type *)((char *)(ptr) - offsetof(type, member)))
+	((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* One load or store, never torn, repeated or cached by the compiler. */
-#define READ_ONCE(x)	 (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define READ_ONCE(x)	    (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)    (*(volatile __typeof__(x) *)&(x) = (v))
 #define load_acquire(p)	    __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 

@@ -32,7 +32,7 @@ struct vgic_irq {
 	u16 intid;
 	u16 pintid; /* hardware-backed: physical INTID */
 	u8 priority;
-	u8 lr; /* LR of `vcpu` that holds it, VGIC_NO_LR */
+	u8 lr;		/* LR of `vcpu` that holds it, VGIC_NO_LR */
 	u8 lr_priority; /* as written to that LR */
 	/* Whole bytes: the hot paths test and set them one by one. */
 	bool enabled, group1, level, hw;
@@ -41,7 +41,7 @@ struct vgic_irq {
 	bool active;	 /* as of the last fold when in an LR */
 	bool lr_pending; /* likewise, of its LR */
 	bool dirty;	 /* its LR on another CPU has to be redone */
-	u64 router;	  /* IROUTER as written */
+	u64 router;	 /* IROUTER as written */
 };
 
 struct vgic_vcpu {

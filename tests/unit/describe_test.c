@@ -143,9 +143,9 @@ static int setup(void **state)
 	return 0;
 }
 
-#define CELL(x)	       "\0\0\0" x, 4
-#define STR(x)	       x, (int)sizeof(x)
-#define CELLS(a, b)    "\0\0\0" a "\0\0\0" b, 8
+#define CELL(x)	    "\0\0\0" x, 4
+#define STR(x)	    x, (int)sizeof(x)
+#define CELLS(a, b) "\0\0\0" a "\0\0\0" b, 8
 
 static void test_accepted(void **state)
 {
@@ -209,12 +209,10 @@ static void test_memory_and_cpus(void **state)
 		       "linux: memory: 18446744073709551612 KiB: at most "
 		       "1068498944");
 	assert_refused("", "cpus", NULL, -1, "linux: cpus: missing");
-	assert_refused("", "cpus", CELL("\0"),
-		       "linux: cpus: 0: must be 1 to 8");
+	assert_refused("", "cpus", CELL("\0"), "linux: cpus: 0: must be 1 to 8");
 	assert_refused("", "cpus", CELL("\11"),
 		       "linux: cpus: 9: must be 1 to 8");
-	assert_refused("", "cpus", "\0\2", 2,
-		       "linux: cpus: must be one cell");
+	assert_refused("", "cpus", "\0\2", 2, "linux: cpus: must be one cell");
 }
 
 static void test_properties(void **state)
@@ -234,8 +232,7 @@ static void test_properties(void **state)
 		       "\"disabled\")");
 	assert_refused("", "capabilities", CELL("\1"),
 		       "linux: capabilities: not supported (only 0)");
-	assert_refused("", "sve", "", 0,
-		       "linux: sve: not supported (only 0)");
+	assert_refused("", "sve", "", 0, "linux: sve: not supported (only 0)");
 	assert_refused("", "skerry,wfi", STR("maybe"),
 		       "linux: skerry,wfi: must be \"trap\" or \"native\"");
 	assert_refused("", "skerry,wfi", "trap", 4,
@@ -267,8 +264,7 @@ static void test_modules(void **state)
 	assert_refused("kernel", "reg", CELLS("\1", "\1"),
 		       "linux/kernel@1: reg: must be one address of 2 and a "
 		       "size of 2 cells");
-	assert_refused("kernel", "reg",
-		       "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0", 16,
+	assert_refused("kernel", "reg", "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0", 16,
 		       "linux/kernel@1: reg: its size is zero");
 	assert_refused("kernel", "reg",
 		       "\377\377\377\377\377\377\377\377\0\0\0\0\0\0\0\2", 16,
@@ -287,7 +283,7 @@ static void test_modules(void **state)
 	change("", "#size-cells", NULL, -1);
 	assert_int_not_equal(read_it(), 0);
 	assert_string_equal(err.text, "linux/kernel@1: reg: must be one "
-			    "address of 2 and a size of 1 cells");
+				      "address of 2 and a size of 1 cells");
 }
 
 static void test_vcpus(void **state)
@@ -300,13 +296,17 @@ static void test_vcpus(void **state)
 	assert_int_equal(g.affinity[1], 0xb);
 	assert_accepted("vcpu", "hard-affinity", STR("63-999"));
 	assert_true(g.affinity[1] == BIT(63));
-	static const char *const bad[] = {"", "x", "1-", "-1", "3-1", "1,,2",
-					  "1,", "1 2", "99999999999", "64"};
+	static const char *const bad[] = {"",	"x",   "1-",
+					  "-1", "3-1", "1,,2",
+					  "1,", "1 2", "99999999999",
+					  "64"};
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		char text[80];
 
-		snprintf(text, sizeof(text), "linux/vcpu1: hard-affinity: "
-			 "\"%s\" is not a list of CPUs", bad[i]);
+		snprintf(text, sizeof(text),
+			 "linux/vcpu1: hard-affinity: "
+			 "\"%s\" is not a list of CPUs",
+			 bad[i]);
 		assert_refused("vcpu", "hard-affinity", bad[i],
 			       (int)strlen(bad[i]) + 1, text);
 	}

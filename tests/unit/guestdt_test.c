@@ -98,8 +98,8 @@ static void test_tree(void **state)
 	assert_str("/cpus/cpu@1", "compatible", "arm,cortex-a57");
 	assert_str("/cpus/cpu@1", "enable-method", "psci");
 	assert_cells("/cpus/cpu@1", "reg", 1);
-	assert_cells("/memory@40000000", "reg", 0, 0x40000000, 0, 0xc0000000,
-		     2, 0, 0, 0x200000);
+	assert_cells("/memory@40000000", "reg", 0, 0x40000000, 0, 0xc0000000, 2,
+		     0, 0, 0x200000);
 	assert_cells("/interrupt-controller@3001000", "reg", 0, 0x3001000, 0,
 		     0x10000, 0, 0x3020000, 0, 0x40000);
 	assert_int_equal(fdt_node_offset_by_phandle(gen, 65000),
@@ -108,14 +108,17 @@ static void test_tree(void **state)
 		     0xf08);
 	assert_null(fdt_getprop(gen, node("/timer"), "clock-frequency", NULL));
 	assert_int_equal(fdt_node_check_compatible(gen, node("/psci"),
-						   "arm,psci-1.0"), 0);
+						   "arm,psci-1.0"),
+			 0);
 	assert_int_equal(fdt_node_check_compatible(gen, node("/psci"),
-						   "arm,psci"), 0);
+						   "arm,psci"),
+			 0);
 	assert_str("/psci", "method", "hvc");
 	assert_cells("/sbsa-uart@22000000", "interrupts", 0, 0, 4);
 	assert_cells("/sbsa-uart@22000000", "reg", 0, 0x22000000, 0, 0x1000);
 	assert_int_equal(fdt_node_check_compatible(gen, node("/rtc@22001000"),
-						   "arm,primecell"), 0);
+						   "arm,primecell"),
+			 0);
 	assert_cells("/rtc@22001000", "arm,primecell-periphid", 0x41031);
 	assert_int_equal(fdt_node_offset_by_phandle(gen, 65001),
 			 node("/apb-pclk"));
@@ -130,8 +133,8 @@ static void test_without(void **state)
 	build();
 	assert_true(fdt_path_offset(gen, "/sbsa-uart@22000000") < 0);
 	assert_null(fdt_getprop(gen, node("/chosen"), "stdout-path", NULL));
-	assert_null(fdt_getprop(gen, node("/chosen"), "linux,initrd-start",
-				NULL));
+	assert_null(
+		fdt_getprop(gen, node("/chosen"), "linux,initrd-start", NULL));
 	assert_cells("/timer", "clock-frequency", 62500000);
 }
 

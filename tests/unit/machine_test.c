@@ -61,8 +61,8 @@ static void gen_gic(void)
 		if (m.short_reg)
 			gen_cells("reg", 0, 0x8000000, 0, 0x10000, 0);
 		else
-			gen_cells("reg", 0, 0x8000000, 0, 0x10000, 0,
-				  0x80a0000, 0, 0xf60000);
+			gen_cells("reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000,
+				  0, 0xf60000);
 	}
 	gen_end();
 }
@@ -105,7 +105,8 @@ static void gen_uart(void)
 		gen_cells("#size-cells", 1);
 		gen_str("compatible", "simple-bus");
 		gen_cells("ranges", 0x7c000000, 0, 0xfc000000, 0x1000000,
-			  0x7e000000, 1, 0xfe000000, m.narrow ? 0x10 : 0x1800000);
+			  0x7e000000, 1, 0xfe000000,
+			  m.narrow ? 0x10 : 0x1800000);
 	}
 	gen_begin("serial@9000000");
 	gen_str("compatible", "arm,pl011\0arm,primecell");
@@ -129,10 +130,9 @@ static void gen_memory(void)
 	gen_begin("memory@40000000");
 	gen_str("device_type", "memory");
 	if (m.two_banks)
-		gen_cells("reg", 0, 0x80000000, 0, m.overlap ? 0x40000001
-							     : 0x40000000,
-			  0, 0, 0, 0, 0, 0x40000000, 0, 0x10000000, 0,
-			  0xc0000000, 0, 0x1000);
+		gen_cells("reg", 0, 0x80000000, 0,
+			  m.overlap ? 0x40000001 : 0x40000000, 0, 0, 0, 0, 0,
+			  0x40000000, 0, 0x10000000, 0, 0xc0000000, 0, 0x1000);
 	else
 		gen_cells("reg", m.mem_high, 0x40000000, 0, m.mem_size);
 	gen_end();
@@ -221,8 +221,11 @@ static void assert_dies(const char *text)
 static int setup(void **state)
 {
 	m = (struct model){
-		.cpus = 4, .mpidr_step = 1, .mem_size = 0x80000000,
-		.conduit = "smc", .stdout_path = "serial0:115200n8",
+		.cpus = 4,
+		.mpidr_step = 1,
+		.mem_size = 0x80000000,
+		.conduit = "smc",
+		.stdout_path = "serial0:115200n8",
 		.bootargs = "one two=2 ",
 	};
 	return 0;

@@ -123,15 +123,18 @@ static void test_block_sizes(void **state)
 	struct pgtable pt = make(true);
 
 	(void)state;
-	assert_int_equal(pgtable_map(&pt, GIB, 3 * GIB, GIB + FRAME_SIZE +
-				     PAGE_SIZE, PGT_R | PGT_W | PGT_X), 0);
+	assert_int_equal(pgtable_map(&pt, GIB, 3 * GIB,
+				     GIB + FRAME_SIZE + PAGE_SIZE,
+				     PGT_R | PGT_W | PGT_X),
+			 0);
 	assert_int_equal(leaf_size(&pt, GIB), GIB);
 	assert_int_equal(leaf_size(&pt, 2 * GIB), FRAME_SIZE);
 	assert_int_equal(leaf_size(&pt, 2 * GIB + FRAME_SIZE), PAGE_SIZE);
 	assert_int_equal(leaf_size(&pt, 2 * GIB + FRAME_SIZE + PAGE_SIZE), 0);
 	/* Alike in size but not in alignment: pages. */
 	assert_int_equal(pgtable_map(&pt, 8 * GIB, 4 * GIB + PAGE_SIZE,
-				     FRAME_SIZE, PGT_R), 0);
+				     FRAME_SIZE, PGT_R),
+			 0);
 	assert_int_equal(leaf_size(&pt, 8 * GIB), PAGE_SIZE);
 	pgtable_destroy(&pt);
 	assert_int_equal(nr_used(), 0);
@@ -160,8 +163,9 @@ static void test_arguments(void **state)
 	assert_int_equal(pgtable_map(&pt, 0, 0, 0, PGT_R), -EINVAL);
 	assert_int_equal(pgtable_map(&pt, BIT(40), 0, PAGE_SIZE, PGT_R),
 			 -EINVAL);
-	assert_int_equal(pgtable_map(&pt, BIT(40) - PAGE_SIZE, 0,
-				     2 * PAGE_SIZE, PGT_R), -EINVAL);
+	assert_int_equal(pgtable_map(&pt, BIT(40) - PAGE_SIZE, 0, 2 * PAGE_SIZE,
+				     PGT_R),
+			 -EINVAL);
 	assert_int_equal(pgtable_map(&pt, PAGE_SIZE, 0, ~0UL & ~4095UL, PGT_R),
 			 -EINVAL);
 	assert_int_equal(pgtable_map(&pt, 0, BIT(48), PAGE_SIZE, PGT_R),
@@ -174,15 +178,15 @@ static void test_exists(void **state)
 	struct pgtable pt = make(true);
 
 	(void)state;
-	assert_int_equal(pgtable_map(&pt, FRAME_SIZE, 0, FRAME_SIZE, PGT_R),
-			 0);
+	assert_int_equal(pgtable_map(&pt, FRAME_SIZE, 0, FRAME_SIZE, PGT_R), 0);
 	/* What came before the clash is gone again. */
 	assert_int_equal(pgtable_map(&pt, 0, GIB, 2 * FRAME_SIZE, PGT_R),
 			 -EEXIST);
 	assert_int_equal(leaf_size(&pt, 0), 0);
 	assert_int_equal(leaf_size(&pt, FRAME_SIZE), FRAME_SIZE);
 	assert_int_equal(pgtable_map(&pt, FRAME_SIZE + PAGE_SIZE, 0, PAGE_SIZE,
-				     PGT_R), -EEXIST);
+				     PGT_R),
+			 -EEXIST);
 }
 
 static void test_no_memory(void **state)
@@ -253,7 +257,8 @@ static void test_attributes(void **state)
 					  PTE_S2_R | 0xf << 2);
 	pt = make(true);
 	assert_int_equal(pgtable_map(&pt, 0, GIB, GIB,
-				     PGT_R | PGT_W | PGT_DEVICE), 0);
+				     PGT_R | PGT_W | PGT_DEVICE),
+			 0);
 	assert_int_equal(root[0], GIB | PTE_VALID | PTE_AF | PTE_SH_INNER |
 					  PTE_S2_R | PTE_S2_W | PTE_S2_XN |
 					  0x1 << 2);
@@ -294,7 +299,8 @@ static void test_random(void **state)
 				model[p] = GIB + p * PAGE_SIZE + 1;
 		} else {
 			assert_int_equal(pgtable_unmap(&pt, at * PAGE_SIZE,
-						       nr * PAGE_SIZE), 0);
+						       nr * PAGE_SIZE),
+					 0);
 			memset(&model[at], 0, nr * sizeof(model[0]));
 		}
 		for (u64 p = 0; p < MODEL_PAGES; p += 1 + i % 7) {

@@ -17,8 +17,8 @@
 #include <skerry/layout.h>
 #include <skerry/machine.h>
 
-#define NR_VCPUS 2
-#define NR_LRS	 4
+#define NR_VCPUS   2
+#define NR_LRS	   4
 #define PHYS_TIMER 27
 
 static struct domain d;

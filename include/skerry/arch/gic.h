@@ -14,13 +14,13 @@
 /* A list register, independent of the GIC version. */
 struct gic_lr {
 	u16 intid;
-	u16 pintid;	 /* valid when hw */
+	u16 pintid; /* valid when hw */
 	u8 priority;
-	u8 sender;	 /* GICv2 SGI source CPU */
+	u8 sender; /* GICv2 SGI source CPU */
 	bool pending, active;
-	bool hw;	 /* the guest's deactivation also ends pintid's */
+	bool hw; /* the guest's deactivation also ends pintid's */
 	bool group1;
-	bool eoi_maint;	 /* maintenance interrupt at the guest's EOI; !hw */
+	bool eoi_maint; /* maintenance interrupt at the guest's EOI; !hw */
 };
 
 /* Per vCPU: what moves with it on a switch. LR content is kept by vgic/. */

@@ -60,8 +60,8 @@ struct pgtable_leaf {
 	unsigned int flags;
 };
 /* The leaf that maps va; -ENOENT. */
-int pgtable_lookup(struct pgtable *pt, u64 va,
-		   struct pgtable_leaf *leaf) __must_check;
+int pgtable_lookup(struct pgtable *pt, u64 va, struct pgtable_leaf *leaf)
+	__must_check;
 /*
  * Visit leaves in [va, va+size) in order; a visitor's non-zero result ends
  * the walk and is returned. Holes are skipped.

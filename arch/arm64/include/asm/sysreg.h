@@ -10,7 +10,8 @@
 #define sysreg_read(reg)                                                       \
 	({                                                                     \
 		u64 sysreg_val;                                                \
-		__asm__ volatile("mrs %0, " #reg : "=r"(sysreg_val)::"memory");          \
+		__asm__ volatile("mrs %0, " #reg                               \
+				 : "=r"(sysreg_val)::"memory");                \
 		sysreg_val;                                                    \
 	})
 #define sysreg_write(reg, val)                                                 \
