@@ -108,9 +108,7 @@ void build_scrub(paddr_t pa, u64 size)
 
 static u64 vcpu_mask(int who)
 {
-	u64 mask = build.guests[who >> 8].affinity[who & 0xff];
-
-	return mask & (BITS(63, 0) >> (64 - nr_cpus));
+	return build.guests[who >> 8].affinity[who & 0xff];
 }
 
 /*
