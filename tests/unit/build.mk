@@ -5,3 +5,4 @@ unit-describe_test := kernel/describe.c lib/fmt.c $(unit-fdt)
 unit-guestdt_test := kernel/guestdt.c lib/fmt.c $(unit-fdt)
 unit-pgtable_test := arch/arm64/pgtable.c
 unit-vgic_test := vgic/vgic.c vgic/lr.c vgic/v3.c
+unit-psci_test := pv/psci.c
