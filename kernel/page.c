@@ -194,8 +194,10 @@ static int change(u64 pa, u64 size, u64 from, u64 to)
 	if (highest_other(pa, size, from) != NO_BLOCK)
 		return -EBUSY;
 	err = split_ends(pa, size);
-	if (err)
+	if (err) {
+		merge(word_of(pa)); /* the one leaf that could be had */
 		return err;
+	}
 	for (u64 next; pa < end; pa = next) {
 		u64 *word = word_of(pa);
 
@@ -228,8 +230,11 @@ static void refill(void)
 	if (pages.nr_leaves >= MIN_LEAVES || pages.refilling)
 		return;
 	pages.refilling = true;
-	leaf = page_alloc_hyp(PAGE_SIZE);
-	if (leaf) {
+	/* More than one: a change may have taken two. */
+	while (pages.nr_leaves < MIN_LEAVES) {
+		leaf = page_alloc_hyp(PAGE_SIZE);
+		if (!leaf)
+			break;
 		spin_lock(&pages.lock);
 		put_leaf(leaf);
 		spin_unlock(&pages.lock);

@@ -6,3 +6,5 @@ unit-guestdt_test := kernel/guestdt.c lib/fmt.c $(unit-fdt)
 unit-pgtable_test := arch/arm64/pgtable.c
 unit-vgic_test := vgic/vgic.c vgic/lr.c vgic/v3.c
 unit-psci_test := pv/psci.c
+unit-page_test := kernel/page.c
+unit-sysregs_test := arch/arm64/idregs.c
