@@ -86,15 +86,16 @@ CFLAGS   := -std=gnu11 -O2 -g -march=armv8-a -ffreestanding -fno-common \
 LDFLAGS  := --fatal-warnings --build-id=none -z noexecstack -static \
             --no-warn-rwx-segments
 ifeq ($(COMPILER),gcc)
-CFLAGS   += -fno-tree-loop-distribute-patterns -mfix-cortex-a53-835769 \
-            -mfix-cortex-a53-843419
+CFLAGS   += -flto -flto-partition=one -fno-tree-loop-distribute-patterns \
+            -mfix-cortex-a53-835769 -mfix-cortex-a53-843419
 LDFLAGS  += --fix-cortex-a53-835769 --fix-cortex-a53-843419
 else
 CFLAGS   += -mfix-cortex-a53-835769
 LDFLAGS  += --fix-cortex-a53-843419
 endif
+LINK      = $(CC) $(CFLAGS) -nostdlib $(LDFLAGS:%=-Wl,%)
 run       = @echo '  $1 $@'; mkdir -p $(@D);
-cflags-lib/string.c := -fno-builtin
+cflags-lib/string.c := -fno-builtin -fno-lto
 
 $O/lib/libfdt/unity.o: lib/libfdt/unity.c $(hdr) Makefile
 	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) -O3 -c -o $@ $<
@@ -105,18 +106,19 @@ $O/%.o: %.S $(hdr) $O/include/offsets.h Makefile
 $O/%.lds: %.lds.S $(hdr) Makefile
 	$(call run,LDS) $(CC) $(CPPFLAGS) -D__ASSEMBLER__ -E -P -MT $@ -o $@ $<
 $O/include/offsets.h: arch/arm64/offsets.c $(hdr) Makefile
-	$(call run,GEN) $(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -MT $@ -S -o - $< | \
+	$(call run,GEN) $(CC) $(CPPFLAGS) $(filter-out -flto%,$(CFLAGS)) -MF $@.d -MT $@ \
+	  -S -o - $< | \
 	  sed -n 's/.*@DEF \([A-Z0-9_]*\) [#$$]*\(-*[0-9]*\).*/#define \1 \2/p' >$@
 # Two links: the second one has the symbols of the first (panic backtraces).
 ldscript := $O/arch/arm64/skerry.lds
 $O/skerry.elf: $(ldscript) $(objs) tools/gensyms.py
 	$(call run,LD ) $(PY) tools/gensyms.py --empty $O/symtab.S && \
 	$(CC) -c -o $O/symtab.o $O/symtab.S && \
-	$(CROSS)ld $(LDFLAGS) -T $< -o $O/skerry.1 $(objs) $O/symtab.o && \
+	$(LINK) -T $< -o $O/skerry.1 $(objs) $O/symtab.o && \
 	$(CROSS)nm -n $O/skerry.1 >$O/skerry.syms1 && \
 	$(PY) tools/gensyms.py $O/skerry.syms1 $O/symtab.S && \
 	$(CC) -c -o $O/symtab.o $O/symtab.S && \
-	$(CROSS)ld $(LDFLAGS) -T $< -Map $O/skerry.map -o $@ $(objs) $O/symtab.o && \
+	$(LINK) -T $< -Wl,-Map=$O/skerry.map -o $@ $(objs) $O/symtab.o && \
 	$(CROSS)nm -n $@ >$O/skerry.syms && \
 	$(PY) tools/gensyms.py --check $O/skerry.syms1 $O/skerry.syms && rm $O/skerry.1
 $O/skerry.bin: $O/skerry.elf

@@ -15,10 +15,14 @@ import sys
 def functions(path):
     out, base = [], None
     for line in open(path, encoding="ascii"):
+        if len(line.split()) != 3:  # sections of LTO's debug information
+            continue
         addr, kind, name = line.split()
         if name == "image_start":
             base = int(addr, 16)
-        elif kind in "tT" and "." not in name and not name.startswith("$"):
+            continue
+        name = name.split(".lto_priv")[0]  # a static function, renamed
+        if kind in "tT" and "." not in name and not name.startswith("$"):
             out.append((int(addr, 16), name))
     return [(a - base, n) for a, n in out]
 

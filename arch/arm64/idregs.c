@@ -10,14 +10,19 @@
 
 #define KEEP(reg, mask) (sysreg_read(reg) & (mask))
 
-/* PFR0: EL0 as is; EL1 AArch64 only; no EL2, EL3, RAS, SVE, MPAM, AMU. */
+/*
+ * PFR0: EL0 as is; EL1 AArch64 only; no EL2, EL3, RAS, SVE, MPAM, AMU. CSV2 of
+ * more than 1 comes with SCXTNUM_ELx, which guests do not have.
+ */
 static u64 pfr0(void)
 {
 	u64 gic = KEEP(id_aa64pfr0_el1, BITS(27, 24));
+	u64 csv2 = field_get(BITS(59, 56), sysreg_read(id_aa64pfr0_el1));
 
 	return KEEP(id_aa64pfr0_el1,
-		    BITS(3, 0) | BITS(23, 16) | BITS(51, 48) | BITS(63, 56)) |
-	       gic | field_prep(BITS(7, 4), 1);
+		    BITS(3, 0) | BITS(23, 16) | BITS(51, 48) | BITS(63, 60)) |
+	       gic | field_prep(BITS(59, 56), min(csv2, 1UL)) |
+	       field_prep(BITS(7, 4), 1);
 }
 
 /* DFR0: debug version and the fewest break- and watchpoints; no PMU, trace. */
@@ -42,7 +47,7 @@ static u64 mmfr1(void)
 
 static u64 mmfr2(void)
 {
-	/* CnP, UAO, IESB hidden, VARange, CCIDX, AT, IDS, BBM, E0PD. */
+	/* CnP, UAO, IESB hidden, VARange, CCIDX, AT, IDS, E0PD. */
 	return KEEP(S3_0_C0_C7_2, BITS(7, 0) | BITS(19, 16) | BITS(23, 20) |
 					  BITS(35, 32) | BITS(39, 36) |
 					  BITS(63, 60));

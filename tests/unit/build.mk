@@ -8,3 +8,6 @@ unit-vgic_test := vgic/vgic.c vgic/lr.c vgic/v3.c
 unit-psci_test := pv/psci.c
 unit-page_test := kernel/page.c
 unit-sysregs_test := arch/arm64/idregs.c
+unit-idregs_test := arch/arm64/idregs.c
+unit-page_random_test := kernel/page.c
+$O/unit/sysregs_test: arch/arm64/sysregs.c # included for its table
