@@ -25,12 +25,17 @@ struct symbol {
 extern const struct symbol symtab_start[], symtab_end[];
 extern const char symtab_names[];
 
+static bool is_text(u64 pc)
+{
+	return pc >= (u64)image_start && pc < (u64)text_end;
+}
+
 static void print_frame(u64 pc)
 {
 	const struct symbol *lo = symtab_start, *hi = symtab_end;
 	u64 off = pc - (u64)image_start;
 
-	if (pc < (u64)image_start || pc >= (u64)text_end) {
+	if (!is_text(pc)) {
 		log_line("  %#018lx", pc);
 		return;
 	}
@@ -60,10 +65,8 @@ static bool is_stack(u64 fp)
 		 fp >= this_cpu()->stack_top - EL2_STACK_SIZE));
 }
 
-static void backtrace(u64 pc, u64 fp)
+static void backtrace(u64 fp)
 {
-	log_line("backtrace:");
-	print_frame(pc);
 	for (unsigned int i = 0; i < MAX_FRAMES && is_stack(fp); i++) {
 		const u64 *frame = (const u64 *)fp;
 
@@ -109,8 +112,8 @@ void panic(const char *fmt, ...)
 	va_end(ap);
 	log_line("panic: %s", reason);
 	log_line("CPU %u", this_cpu()->id);
-	backtrace((u64)__builtin_return_address(0) - 4,
-		  (u64)__builtin_frame_address(0));
+	log_line("backtrace:");
+	backtrace((u64)__builtin_frame_address(0));
 	end();
 }
 
@@ -144,7 +147,11 @@ void panic_regs(const struct el2_regs *r, const char *why)
 		log_line("x%-2u %016lx %016lx %016lx %016lx", i, r->x[i],
 			 r->x[i + 1], r->x[i + 2], r->x[i + 3]);
 	log_line("x28 %016lx %016lx %016lx", r->x[28], r->x[29], r->x[30]);
-	backtrace(r->pc, r->x[29]);
+	log_line("backtrace:");
+	print_frame(r->pc);
+	if (!is_text(r->pc)) /* a wild branch: the link register tells whence */
+		print_frame(r->x[30] - 4);
+	backtrace(r->x[29]);
 	end();
 }
 

@@ -139,6 +139,8 @@ boot_entry:
 	msr	vbar_el2, x3
 	ldr	x4, =boot_stack_top
 	mov	sp, x4
+	mov	x29, xzr		/* backtraces end here */
+	mov	x30, xzr
 	isb
 	mov	x0, x21
 	mov	x2, x20

@@ -58,25 +58,29 @@ struct emul_reg {
 	void (*read)(struct vcpu *v, struct emul_access *a);
 	void (*write)(struct vcpu *v, struct emul_access *a);
 };
-/* NULL when unlisted or of a wrong width. Binary search. */
+/* One step of a binary search; nothing is left of it where nr is constant. */
+#define EMUL_HALVE(r, nr, off)                                                 \
+	do {                                                                   \
+		(r) = (off) >= (r)[(nr) / 2].offset ? (r) + (nr) / 2 : (r);    \
+		(nr) -= (nr) / 2;                                              \
+	} while (0)
+#define EMUL_MAX_REGS 32
+
+/* NULL when unlisted or of a wrong width. nr is 1 to EMUL_MAX_REGS. */
 static inline const struct emul_reg *emul_find_reg(const struct emul_reg *table,
 						   unsigned int nr,
 						   const struct emul_access *a)
 {
-	unsigned int lo = 0, hi = nr;
+	const struct emul_reg *r = table;
 
-	while (lo < hi) {
-		unsigned int mid = (lo + hi) / 2;
-		const struct emul_reg *r = &table[mid];
-
-		if (a->offset < r->offset)
-			hi = mid;
-		else if (a->offset - r->offset >= r->size)
-			lo = mid + 1;
-		else
-			return a->size & r->widths ? r : NULL;
-	}
-	return NULL;
+	/* The last row that begins at or below the offset. */
+	EMUL_HALVE(r, nr, a->offset);
+	EMUL_HALVE(r, nr, a->offset);
+	EMUL_HALVE(r, nr, a->offset);
+	EMUL_HALVE(r, nr, a->offset);
+	EMUL_HALVE(r, nr, a->offset);
+	return a->offset - r->offset < r->size && (a->size & r->widths) ? r
+									: NULL;
 }
 
 /* Look up and call; RAZ/WI when there is no row or no handler. */
