@@ -12,3 +12,4 @@ unit-idregs_test := arch/arm64/idregs.c
 unit-page_random_test := kernel/page.c
 $O/unit/sysregs_test: arch/arm64/sysregs.c # included for its table
 unit-ptimer_test := pv/ptimer.c kernel/time.c
+unit-cache_test := arch/arm64/cache.c
