@@ -29,21 +29,25 @@ static void pad(struct out *o, char c, unsigned int used, unsigned int width)
 		put(o, c);
 }
 
-static void put_str(struct out *o, const struct spec *sp, const char *s)
+static void put_text(struct out *o, const struct spec *sp, const char *s,
+		     unsigned int n)
 {
-	unsigned int n;
-
-	if (!s)
-		s = "(null)";
-	n = (unsigned int)(sp->precision < 0
-				   ? strlen(s)
-				   : strnlen(s, (size_t)sp->precision));
 	if (!sp->left)
 		pad(o, ' ', n, sp->width);
 	for (unsigned int i = 0; i < n; i++)
 		put(o, s[i]);
 	if (sp->left)
 		pad(o, ' ', n, sp->width);
+}
+
+static void put_str(struct out *o, const struct spec *sp, const char *s)
+{
+	if (!s)
+		s = "(null)";
+	put_text(o, sp, s,
+		 (unsigned int)(sp->precision < 0
+					? strlen(s)
+					: strnlen(s, (size_t)sp->precision)));
 }
 
 static void put_num(struct out *o, const struct spec *sp, u64 val,
@@ -115,10 +119,12 @@ static const char *parse(const char *f, struct spec *sp, va_list *ap)
 static void convert(struct out *o, char c, const struct spec *sp, va_list *ap)
 {
 	s64 val;
+	char one;
 
 	switch (c) {
 	case 'c':
-		put(o, (char)va_arg(*ap, int));
+		one = (char)va_arg(*ap, int);
+		put_text(o, sp, &one, 1);
 		break;
 	case 's':
 		put_str(o, sp, va_arg(*ap, const char *));

@@ -13,3 +13,5 @@ unit-page_random_test := kernel/page.c
 $O/unit/sysregs_test: arch/arm64/sysregs.c # included for its table
 unit-ptimer_test := pv/ptimer.c kernel/time.c
 unit-cache_test := arch/arm64/cache.c
+unit-fmt_test := lib/fmt.c
+unit-load_test := kernel/load.c arch/arm64/cache.c
