@@ -15,3 +15,8 @@ unit-ptimer_test := pv/ptimer.c kernel/time.c
 unit-cache_test := arch/arm64/cache.c
 unit-fmt_test := lib/fmt.c
 unit-load_test := kernel/load.c arch/arm64/cache.c
+unit-string_test := lib/string.c
+# The functions under test beside the host's, and not made into calls of those.
+unit-cflags-string_test := -fno-tree-loop-distribute-patterns \
+  $(foreach f,memcpy memmove memset memcmp memchr strlen strnlen strcmp \
+    strncmp strchr strrchr,-D$f=skerry_$f)
