@@ -21,3 +21,4 @@ unit-cflags-string_test := -fno-tree-loop-distribute-patterns \
   $(foreach f,memcpy memmove memset memcmp memchr strlen strnlen strcmp \
     strncmp strchr strrchr,-D$f=skerry_$f)
 unit-pool_test := kernel/pool.c
+unit-emul_test := kernel/emul.c
