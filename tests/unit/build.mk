@@ -22,3 +22,5 @@ unit-cflags-string_test := -fno-tree-loop-distribute-patterns \
     strncmp strchr strrchr,-D$f=skerry_$f)
 unit-pool_test := kernel/pool.c
 unit-emul_test := kernel/emul.c
+unit-vpl011_test := kernel/emul.c
+$O/unit/vpl011_test: pv/vpl011.c # included for its table

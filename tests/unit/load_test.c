@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loading a guest on the host: physical memory is a file of which a window
+ * shows one frame, and nothing once closed. What a cache has not written back
+ * is not in the second copy that the test keeps of memory, which is what a
+ * guest with its caches off would read.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../kernel/build_priv.h"
+#include <asm/barrier.h>
+#include <asm/cacheops.h>
+#include <skerry/arch/mmu.h>
+#include <skerry/domain.h>
+#include <skerry/error.h>
+#include <skerry/guestdt.h>
+#include <skerry/layout.h>
+#include <skerry/log.h>
+#include <skerry/page.h>
+
+#define PA_BASE	  (1 * GIB)
+#define PA_SIZE	  (4 * GIB)
+#define AREA	  (256 * MIB) /* of each piece of the guest's RAM */
+#define MODULES	  (PA_BASE + 3 * GIB)
+#define DTB_SIZE  (32 * KIB)
+#define DTB_ROOM  (64 * KIB)
+#define MAX_DIRTY (FRAME_SIZE / 16 + 2)
+
+static u8 *mem, *poc; /* by PA - PA_BASE */
+static int mem_fd;
+static u8 *view[2]; /* a frame each, with nothing around it */
+static u64 view_pa[2];
+static bool view_open[2];
+static u64 cleaning[MAX_DIRTY]; /* lines whose clean is not complete */
+static unsigned int nr_cleaning;
+static u64 ctr;
+
+static struct domain d;
+static struct vcpu vcpu;
+static struct describe_guest g;
+static u8 *hyp; /* what page_alloc_hyp() gave and was not given back */
+static u8 tree[DTB_SIZE];
+static u64 tree_initrd;
+static bool no_hyp;
+static int tree_err;
+static char line[512];
+static unsigned int nr_lines, nr_allocs;
+
+u64 host_sysreg_read(const char *name)
+{
+	assert_string_equal(name, "ctr_el0");
+	return ctr;
+}
+
+static void on_cache(const char *op, u64 a)
+{
+	u64 size = cache_line_size(), offset;
+	unsigned int i = a - (u64)view[0] < FRAME_SIZE ? 0 : 1;
+
+	assert_string_equal(op, "civac");
+	offset = align_down(a, size) - (u64)view[i];
+	assert_true(offset < FRAME_SIZE && view_open[i]);
+	assert_true(nr_cleaning < MAX_DIRTY);
+	cleaning[nr_cleaning++] = view_pa[i] + offset;
+}
+
+/* Cleaned lines are in memory when a barrier has waited for them. */
+static void on_barrier(const char *name)
+{
+	if (strcmp(name, "dsb sy"))
+		return;
+	while (nr_cleaning) {
+		u64 at = cleaning[--nr_cleaning] - PA_BASE;
+
+		memcpy(poc + at, mem + at, cache_line_size());
+	}
+}
+
+void (*host_cache)(const char *op, u64 a) = on_cache;
+void (*host_barrier)(const char *name) = on_barrier;
+
+void *mmu_window(unsigned int slot, paddr_t pa)
+{
+	u64 frame = align_down(pa.v, FRAME_SIZE);
+
+	assert_true(slot < 2);
+	assert_true(frame >= PA_BASE && frame < PA_BASE + PA_SIZE);
+	assert_ptr_equal(mmap(view[slot], FRAME_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_FIXED, mem_fd,
+			      (off_t)(frame - PA_BASE)),
+			 view[slot]);
+	view_pa[slot] = frame;
+	view_open[slot] = true;
+	return view[slot] + (pa.v - frame);
+}
+
+void mmu_window_close(unsigned int slot)
+{
+	/* A clean that is not complete goes by the address of the window. */
+	assert_int_equal(nr_cleaning, 0);
+	assert_ptr_equal(mmap(view[slot], FRAME_SIZE, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			 view[slot]);
+	view_open[slot] = false;
+}
+
+void *page_alloc_hyp(u64 size)
+{
+	assert_int_equal(size, DTB_SIZE);
+	assert_null(hyp);
+	nr_allocs++;
+	if (!no_hyp)
+		hyp = calloc(1, size);
+	return hyp;
+}
+
+void page_free_hyp(void *p, u64 size)
+{
+	assert_int_equal(size, DTB_SIZE);
+	assert_non_null(p);
+	assert_ptr_equal(p, hyp);
+	free(hyp);
+	hyp = NULL;
+}
+
+int guestdt_build(void *buf, u64 size, const struct domain *dom,
+		  const struct describe_guest *guest, u64 initrd_ipa)
+{
+	assert_int_equal(size, DTB_SIZE);
+	assert_ptr_equal(buf, hyp);
+	assert_ptr_equal(dom, &d);
+	assert_ptr_equal(guest, &g);
+	tree_initrd = initrd_ipa;
+	memcpy(buf, tree, DTB_SIZE);
+	return tree_err;
+}
+
+void log_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	nr_lines++;
+}
+
+static int group_setup(void **state)
+{
+	(void)state;
+	mem_fd = memfd_create("memory", 0);
+	if (mem_fd < 0 || ftruncate(mem_fd, (off_t)PA_SIZE))
+		return -1;
+	mem = mmap(NULL, PA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, mem_fd, 0);
+	poc = mmap(NULL, PA_SIZE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED || poc == MAP_FAILED)
+		return -1;
+	for (unsigned int i = 0; i < 2; i++) {
+		u8 *room = mmap(NULL, 4 * FRAME_SIZE, PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (room == MAP_FAILED)
+			return -1;
+		view[i] = (u8 *)align_up((u64)room + PAGE_SIZE, FRAME_SIZE);
+	}
+	return 0;
+}
+
+static void forget(void)
+{
+	assert_int_equal(fallocate(mem_fd,
+				   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   0, (off_t)PA_SIZE),
+			 0);
+	assert_int_equal(madvise(poc, PA_SIZE, MADV_DONTNEED), 0);
+}
+
+static u8 *host_byte(u8 *in, u64 pa)
+{
+	return in + (pa - PA_BASE);
+}
+
+static void fill(u8 *to, u64 size, unsigned int seed)
+{
+	for (u64 i = 0; i < size; i++)
+		to[i] = (u8)(1 + rand_r(&seed) % 255);
+}
+
+static void set_header(u64 offset, u32 val)
+{
+	memcpy(host_byte(mem, g.kernel.pa + offset), &val, sizeof(val));
+}
+
+static void set_module(struct describe_module *m, u64 pa, u64 size)
+{
+	*m = (struct describe_module){pa, size};
+	fill(host_byte(mem, pa), size, (unsigned int)size);
+}
+
+/* A correct Image. */
+static void set_kernel(u64 pa, u64 size, u64 text_offset, u64 image_size)
+{
+	set_module(&g.kernel, pa, size);
+	set_header(0, 0x91005a4d);
+	set_header(8, (u32)text_offset);
+	set_header(12, (u32)(text_offset >> 32));
+	set_header(16, (u32)image_size);
+	set_header(20, (u32)(image_size >> 32));
+	set_header(24, 0xa);
+	set_header(28, 0);
+	set_header(56, 0x644d5241);
+}
+
+/* The next piece of guest RAM. */
+static void add_ram(u64 size, u64 pa_offset)
+{
+	unsigned int n = d.nr_ram++;
+
+	assert_true(n < DOMAIN_MAX_RAM && pa_offset + size <= AREA);
+	d.ram[n] = (struct domain_ram){
+		.ipa = IPA(GUEST_RAM0_BASE + d.memory),
+		.pa = PADDR(PA_BASE + n * AREA + pa_offset),
+		.size = size,
+	};
+	d.memory += size;
+	g.memory = d.memory;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	forget();
+	memset(&d, 0, sizeof(d));
+	memset(&g, 0, sizeof(g));
+	memset(&vcpu, 0, sizeof(vcpu));
+	d.nr_vcpus = 1;
+	d.vcpus[0] = &vcpu;
+	strcpy(g.name, "one");
+	ctr = field_prep(BITS(19, 16), 4UL);
+	nr_lines = nr_allocs = nr_cleaning = 0;
+	no_hyp = false;
+	tree_err = 0;
+	tree_initrd = 0;
+	fill(tree, sizeof(tree), 3);
+	return 0;
+}
+
+static void assert_tidy(void)
+{
+	assert_false(view_open[0] || view_open[1]);
+	assert_null(hyp);
+	assert_int_equal(nr_cleaning, 0);
+}
+
+/* Where the guest's RAM is in `in`, and how much of it follows in a piece. */
+static u8 *guest_ram(u8 *in, u64 ipa, u64 *run)
+{
+	for (unsigned int i = 0; i < d.nr_ram; i++)
+		if (ipa - d.ram[i].ipa.v < d.ram[i].size) {
+			*run = d.ram[i].size - (ipa - d.ram[i].ipa.v);
+			return host_byte(in,
+					 d.ram[i].pa.v + ipa - d.ram[i].ipa.v);
+		}
+	return NULL;
+}
+
+static bool guest_has(u8 *in, u64 ipa, const u8 *data, u64 size)
+{
+	u64 run;
+
+	for (u64 n; size; data += n, ipa += n, size -= n) {
+		u8 *at = guest_ram(in, ipa, &run);
+
+		assert_non_null(at);
+		n = min(run, size);
+		if (memcmp(at, data, n))
+			return false;
+	}
+	return true;
+}
+
+/* What the caches hold, what memory holds, and nothing on either side. */
+static void assert_at(u64 ipa, const u8 *data, u64 size)
+{
+	u64 run;
+	u8 *at;
+
+	if (!guest_has(mem, ipa, data, size))
+		fail_msg("%#lx, %#lx: not copied", ipa, size);
+	if (!guest_has(poc, ipa, data, size))
+		fail_msg("%#lx, %#lx: not written back", ipa, size);
+	for (u64 i = 0; i < 64; i++) {
+		at = guest_ram(mem, ipa - 1 - i, &run);
+		assert_true(!at || !*at);
+		at = guest_ram(mem, ipa + size + i, &run);
+		assert_true(!at || !*at);
+	}
+}
+
+/* Loads, and everything is where it should be; entry and tree are at. */
+static void assert_loads(u64 entry, u64 dtb)
+{
+	assert_int_equal(load_guest(&d, &g), 0);
+	assert_tidy();
+	assert_int_equal(nr_lines, 0);
+	assert_int_equal(vcpu.on_entry, entry);
+	assert_int_equal(vcpu.on_arg, dtb);
+	assert_int_equal(tree_initrd, dtb + DTB_ROOM);
+	assert_at(entry, host_byte(mem, g.kernel.pa), g.kernel.size);
+	assert_at(dtb, tree, sizeof(tree));
+	if (g.ramdisk.size)
+		assert_at(dtb + DTB_ROOM, host_byte(mem, g.ramdisk.pa),
+			  g.ramdisk.size);
+}
+
+/* Refused with one line that has `why` in it; RAM is as it was. */
+static void assert_refused(int err, const char *why)
+{
+	off_t at = 0;
+
+	nr_lines = 0;
+	assert_int_equal(load_guest(&d, &g), err);
+	assert_tidy();
+	assert_int_equal(nr_lines, 1);
+	assert_int_equal(strncmp(line, "refused: one: ", 14), 0);
+	if (!strstr(line, why))
+		fail_msg("'%s' says nothing of '%s'", line, why);
+	/* Pages of the file that exist at all, below those of modules. */
+	while ((at = lseek(mem_fd, at, SEEK_DATA)) >= 0 &&
+	       at < (off_t)(MODULES - PA_BASE))
+		for (off_t end = at + (off_t)PAGE_SIZE; at < end; at++)
+			assert_int_equal(mem[at], 0);
+}
+
+static void test_simple(void **state)
+{
+	(void)state;
+	add_ram(256 * MIB, 0);
+	set_kernel(MODULES, 3 * MIB + 5, 0x80000, 4 * MIB);
+	set_module(&g.ramdisk, MODULES + 16 * MIB, MIB + 1);
+	assert_loads(GUEST_RAM0_BASE + 0x80000, GUEST_RAM0_BASE + 128 * MIB);
+	assert_int_equal(nr_allocs, 1);
+}
+
+static void test_no_ramdisk(void **state)
+{
+	(void)state;
+	add_ram(256 * MIB, 0);
+	set_kernel(MODULES, 64, 0, 0);
+	assert_loads(GUEST_RAM0_BASE, GUEST_RAM0_BASE + 128 * MIB);
+}
+
+/* Either end anywhere in a frame, and a header that lies in two of them. */
+static void test_odd_addresses(void **state)
+{
+	static const u64 off[] = {1,
+				  63,
+				  FRAME_SIZE - 1,
+				  FRAME_SIZE - 8,
+				  FRAME_SIZE - 57,
+				  FRAME_SIZE - 63,
+				  FRAME_SIZE - 64};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(off); i++)
+		for (u64 text = 0; text <= 0x7ffff; text += 0x7ffff) {
+			setup(NULL);
+			ctr = field_prep(BITS(19, 16), 2 + i);
+			add_ram(160 * MIB, i * PAGE_SIZE);
+			set_kernel(MODULES + off[i], FRAME_SIZE + 77, text, 0);
+			set_module(&g.ramdisk, MODULES + 16 * MIB - off[i],
+				   2 * FRAME_SIZE + 1);
+			assert_loads(GUEST_RAM0_BASE + text,
+				     GUEST_RAM0_BASE + 128 * MIB);
+		}
+}
+
+/* RAM in pieces that are far apart and in no order. */
+static void test_pieces(void **state)
+{
+	unsigned int seed = 11;
+
+	(void)state;
+	for (unsigned int n = 0; n < 12; n++) {
+		u64 pa = MODULES + (u64)rand_r(&seed) % (4 * MIB);
+		u64 text = (u64)rand_r(&seed) % (64 * KIB);
+
+		setup(NULL);
+		ctr = field_prep(BITS(19, 16), 2 + (u64)rand_r(&seed) % 8);
+		for (unsigned int i = 0; i < 4; i++)
+			add_ram((1 + (u64)rand_r(&seed) % 512) * PAGE_SIZE,
+				(u64)rand_r(&seed) % 1024 * PAGE_SIZE);
+		add_ram(128 * MIB - d.memory + PAGE_SIZE, 0);
+		add_ram(DTB_ROOM, (u64)rand_r(&seed) % 1024 * PAGE_SIZE);
+		add_ram(MIB, (u64)rand_r(&seed) % 1024 * PAGE_SIZE);
+		add_ram(8 * MIB, FRAME_SIZE - PAGE_SIZE);
+		set_kernel(pa, (u64)rand_r(&seed) % (5 * MIB) + 64, text, 0);
+		set_module(&g.ramdisk,
+			   MODULES + 16 * MIB + (u64)rand_r(&seed) % MIB,
+			   (u64)rand_r(&seed) % (4 * MIB));
+		assert_loads(GUEST_RAM0_BASE + text,
+			     GUEST_RAM0_BASE + 128 * MIB);
+	}
+}
+
+static void test_header(void **state)
+{
+	static const struct {
+		u64 at;
+		u32 val;
+		const char *why;
+	} bad[] = {
+		{56, 0, "is not an arm64 Image"},
+		{56, 0x52644d41, "is not an arm64 Image"},
+		{56, 0x644d5240, "is not an arm64 Image"},
+		{24, 1, "big-endian"},
+		{24, 0xb, "big-endian"},
+		{8, GIB, "impossible header"},
+		{12, 1, "impossible header"},
+		{12, ~0U, "impossible header"},
+		{20, 1, "impossible header"},
+		{20, ~0U, "impossible header"},
+		{0, 0, "has no code"},
+	};
+
+	(void)state;
+	add_ram(256 * MIB, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		set_kernel(MODULES + 4, 4096, 0, 4096);
+		set_header(4, 0);
+		set_header(bad[i].at, bad[i].val);
+		assert_refused(-EINVAL, bad[i].why);
+		assert_non_null(strstr(line, "0x100000004"));
+	}
+	/* Code in the second word is code. */
+	set_kernel(MODULES + 4, 4096, 0, 4096);
+	set_header(0, 0);
+	set_header(4, 0x14000000);
+	assert_int_equal(nr_allocs, 0);
+	nr_lines = 0;
+	assert_loads(GUEST_RAM0_BASE, GUEST_RAM0_BASE + 128 * MIB);
+}
+
+static void test_too_short(void **state)
+{
+	(void)state;
+	add_ram(256 * MIB, 0);
+	for (u64 size = 0; size < 64; size++) {
+		set_kernel(MODULES, 64, 0, 0);
+		g.kernel.size = size;
+		assert_refused(-EINVAL, "shorter than an Image header");
+	}
+	assert_int_equal(nr_allocs, 0);
+}
+
+/* All of memory is of use; one byte more of anything is refused. */
+static void test_place(void **state)
+{
+	static const struct {
+		u64 memory, text, image, ramdisk, dtb; /* 0: too small */
+	} cases[] = {
+		/* 128 MiB up, while the kernel ends below it */
+		{256 * MIB, 0, 128 * MIB, MIB, 128 * MIB},
+		{256 * MIB, 4096, 128 * MIB - 4096, MIB, 128 * MIB},
+		{256 * MIB, 0, 128 * MIB + 1, MIB, 255 * MIB - DTB_ROOM},
+		{256 * MIB, 1, 128 * MIB, MIB, 255 * MIB - DTB_ROOM},
+		/* and tree and ramdisk fit above it. */
+		{129 * MIB, 0, MIB, MIB - DTB_ROOM, 128 * MIB},
+		{129 * MIB, 0, MIB, MIB - DTB_ROOM + 1, 128 * MIB - DTB_ROOM},
+		{128 * MIB + DTB_ROOM, 0, MIB, 0, 128 * MIB},
+		{128 * MIB, 0, MIB, 0, 128 * MIB - DTB_ROOM},
+		/* Else at the end, aligned, above the kernel. */
+		{8 * MIB, 0, MIB, 1, 8 * MIB - 2 * DTB_ROOM},
+		{8 * MIB, 0, 8 * MIB - DTB_ROOM, 0, 8 * MIB - DTB_ROOM},
+		{8 * MIB, 0, 8 * MIB - DTB_ROOM + 1, 0, 0},
+		{8 * MIB, 1, 8 * MIB - DTB_ROOM, 0, 0},
+		{8 * MIB, 0, 8 * MIB - 2 * DTB_ROOM, 1, 8 * MIB - 2 * DTB_ROOM},
+		{8 * MIB, 0, 8 * MIB - 2 * DTB_ROOM, DTB_ROOM + 1, 0},
+		{8 * MIB, 0, MIB, 9 * MIB, 0},
+		{8 * MIB, 0, 8 * MIB, 0, 0},
+		{8 * MIB, 0, 9 * MIB, 0, 0},
+		{8 * MIB, 0, 4 * GIB - 1, 0, 0},
+		{8 * MIB, GIB - 1, MIB, 0, 0},
+		{PAGE_SIZE, 0, PAGE_SIZE, 0, 0},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		setup(NULL);
+		add_ram(cases[i].memory, 0);
+		set_kernel(MODULES, 4096, cases[i].text, cases[i].image);
+		if (cases[i].ramdisk)
+			set_module(&g.ramdisk, MODULES + 16 * MIB,
+				   cases[i].ramdisk);
+		if (cases[i].dtb)
+			assert_loads(GUEST_RAM0_BASE + cases[i].text,
+				     GUEST_RAM0_BASE + cases[i].dtb);
+		else
+			assert_refused(-ENOSPC, "too small");
+	}
+}
+
+/* A file longer than what its header says counts in full. */
+static void test_long_file(void **state)
+{
+	(void)state;
+	add_ram(8 * MIB, 0);
+	set_kernel(MODULES, 8 * MIB - DTB_ROOM, 0, 4096);
+	assert_int_equal(load_guest(&d, &g), 0);
+	assert_int_equal(vcpu.on_arg, GUEST_RAM0_BASE + 8 * MIB - DTB_ROOM);
+	setup(NULL);
+	add_ram(8 * MIB, 0);
+	set_kernel(MODULES, 8 * MIB - DTB_ROOM + 1, 0, 4096);
+	assert_refused(-ENOSPC, "too small");
+}
+
+/* Tree and ramdisk stay in the first bank, whatever the second one has. */
+static void test_second_bank(void **state)
+{
+	(void)state;
+	add_ram(128 * MIB, 0);
+	d.ram[0].size = AREA;
+	d.memory = GUEST_RAM0_SIZE + GIB;
+	set_kernel(MODULES, 4096, 0, 0);
+	assert_loads(GUEST_RAM0_BASE, GUEST_RAM0_BASE + 128 * MIB);
+	/* At the end of the bank, where this guest has no RAM. */
+	setup(NULL);
+	add_ram(64 * MIB, 0);
+	d.memory = GUEST_RAM0_SIZE + GIB;
+	set_kernel(MODULES, 4096, 0, 128 * MIB + 1);
+	nr_lines = 0;
+	assert_int_equal(load_guest(&d, &g), -EFAULT);
+	assert_int_equal(vcpu.on_arg,
+			 GUEST_RAM0_BASE + GUEST_RAM0_SIZE - DTB_ROOM);
+	assert_tidy();
+	assert_int_equal(nr_lines, 1);
+}
+
+/* RAM with a hole: an error, never a copy to somewhere else. */
+static void test_hole(void **state)
+{
+	(void)state;
+	add_ram(MIB, FRAME_SIZE - PAGE_SIZE);
+	add_ram(PAGE_SIZE, 0);
+	add_ram(159 * MIB, 0);
+	d.ram[1].ipa.v += GIB;
+	set_kernel(MODULES, 3 * MIB, 0, 0);
+	assert_int_equal(load_guest(&d, &g), -EFAULT);
+	assert_tidy();
+	assert_int_equal(nr_lines, 1);
+	assert_int_equal(*host_byte(mem, d.ram[1].pa.v), 0);
+	assert_int_equal(*host_byte(mem, d.ram[2].pa.v), 0);
+	assert_int_equal(*host_byte(mem, PA_BASE + FRAME_SIZE - PAGE_SIZE - 1),
+			 0);
+	assert_int_equal(*host_byte(mem, PA_BASE + FRAME_SIZE - PAGE_SIZE + MIB),
+			 0);
+}
+
+static void test_errors(void **state)
+{
+	(void)state;
+	add_ram(256 * MIB, 0);
+	set_kernel(MODULES, 4096, 0, 0);
+	set_module(&g.ramdisk, MODULES + 16 * MIB, 4096);
+	no_hyp = true;
+	assert_refused(-ENOMEM, "no memory for its device tree");
+	no_hyp = false;
+	tree_err = -ENOSPC;
+	assert_refused(-ENOSPC, "device tree cannot be made");
+	tree_err = 0;
+	nr_lines = 0;
+	assert_loads(GUEST_RAM0_BASE, GUEST_RAM0_BASE + 128 * MIB);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_simple, setup),
+		cmocka_unit_test_setup(test_no_ramdisk, setup),
+		cmocka_unit_test_setup(test_odd_addresses, setup),
+		cmocka_unit_test_setup(test_pieces, setup),
+		cmocka_unit_test_setup(test_header, setup),
+		cmocka_unit_test_setup(test_too_short, setup),
+		cmocka_unit_test_setup(test_place, setup),
+		cmocka_unit_test_setup(test_long_file, setup),
+		cmocka_unit_test_setup(test_second_bank, setup),
+		cmocka_unit_test_setup(test_hole, setup),
+		cmocka_unit_test_setup(test_errors, setup),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, NULL);
+}
