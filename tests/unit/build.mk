@@ -24,3 +24,5 @@ unit-pool_test := kernel/pool.c
 unit-emul_test := kernel/emul.c
 unit-vpl011_test := kernel/emul.c
 $O/unit/vpl011_test: pv/vpl011.c # included for its table
+unit-vgic_smp_test := $(unit-vgic_test)
+unit-cflags-vgic_smp_test := -DHOST_THREADS -pthread
