@@ -26,3 +26,5 @@ unit-vpl011_test := kernel/emul.c
 $O/unit/vpl011_test: pv/vpl011.c # included for its table
 unit-vgic_smp_test := $(unit-vgic_test)
 unit-cflags-vgic_smp_test := -DHOST_THREADS -pthread
+unit-pl031_test := kernel/emul.c
+$O/unit/pl031_test: pv/pl031.c # included for its table
