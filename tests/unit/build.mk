@@ -28,3 +28,5 @@ unit-vgic_smp_test := $(unit-vgic_test)
 unit-cflags-vgic_smp_test := -DHOST_THREADS -pthread
 unit-pl031_test := kernel/emul.c
 $O/unit/pl031_test: pv/pl031.c # included for its table
+unit-scrub_test := kernel/domain.c kernel/pool.c lib/fmt.c arch/arm64/cache.c
+$O/unit/scrub_test: kernel/build.c # included for its state

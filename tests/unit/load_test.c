@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading a guest on the host: physical memory is a file of which a window
- * shows one frame, and nothing once closed. What a cache has not written back
- * is not in the second copy that the test keeps of memory, which is what a
- * guest with its caches off would read.
+ * Loading a guest on the host: where everything goes in its RAM, that it is
+ * written back to memory, and what is refused.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../kernel/build_priv.h"
-#include <asm/barrier.h>
-#include <asm/cacheops.h>
-#include <skerry/arch/mmu.h>
+#include "memhost.h"
 #include <skerry/domain.h>
 #include <skerry/error.h>
 #include <skerry/guestdt.h>
@@ -29,21 +22,11 @@
 #include <skerry/log.h>
 #include <skerry/page.h>
 
-#define PA_BASE	  (1 * GIB)
-#define PA_SIZE	  (4 * GIB)
-#define AREA	  (256 * MIB) /* of each piece of the guest's RAM */
-#define MODULES	  (PA_BASE + 3 * GIB)
-#define DTB_SIZE  (32 * KIB)
-#define DTB_ROOM  (64 * KIB)
-#define MAX_DIRTY (FRAME_SIZE / 16 + 2)
+#define AREA	 (256 * MIB) /* of each piece of the guest's RAM */
+#define MODULES	 (PA_BASE + 3 * GIB)
+#define DTB_SIZE (32 * KIB)
+#define DTB_ROOM (64 * KIB)
 
-static u8 *mem, *poc; /* by PA - PA_BASE */
-static int mem_fd;
-static u8 *view[2]; /* a frame each, with nothing around it */
-static u64 view_pa[2];
-static bool view_open[2];
-static u64 cleaning[MAX_DIRTY]; /* lines whose clean is not complete */
-static unsigned int nr_cleaning;
 static u64 ctr;
 
 static struct domain d;
@@ -61,58 +44,6 @@ u64 host_sysreg_read(const char *name)
 {
 	assert_string_equal(name, "ctr_el0");
 	return ctr;
-}
-
-static void on_cache(const char *op, u64 a)
-{
-	u64 size = cache_line_size(), offset;
-	unsigned int i = a - (u64)view[0] < FRAME_SIZE ? 0 : 1;
-
-	assert_string_equal(op, "civac");
-	offset = align_down(a, size) - (u64)view[i];
-	assert_true(offset < FRAME_SIZE && view_open[i]);
-	assert_true(nr_cleaning < MAX_DIRTY);
-	cleaning[nr_cleaning++] = view_pa[i] + offset;
-}
-
-/* Cleaned lines are in memory when a barrier has waited for them. */
-static void on_barrier(const char *name)
-{
-	if (strcmp(name, "dsb sy"))
-		return;
-	while (nr_cleaning) {
-		u64 at = cleaning[--nr_cleaning] - PA_BASE;
-
-		memcpy(poc + at, mem + at, cache_line_size());
-	}
-}
-
-void (*host_cache)(const char *op, u64 a) = on_cache;
-void (*host_barrier)(const char *name) = on_barrier;
-
-void *mmu_window(unsigned int slot, paddr_t pa)
-{
-	u64 frame = align_down(pa.v, FRAME_SIZE);
-
-	assert_true(slot < 2);
-	assert_true(frame >= PA_BASE && frame < PA_BASE + PA_SIZE);
-	assert_ptr_equal(mmap(view[slot], FRAME_SIZE, PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_FIXED, mem_fd,
-			      (off_t)(frame - PA_BASE)),
-			 view[slot]);
-	view_pa[slot] = frame;
-	view_open[slot] = true;
-	return view[slot] + (pa.v - frame);
-}
-
-void mmu_window_close(unsigned int slot)
-{
-	/* A clean that is not complete goes by the address of the window. */
-	assert_int_equal(nr_cleaning, 0);
-	assert_ptr_equal(mmap(view[slot], FRAME_SIZE, PROT_NONE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
-			 view[slot]);
-	view_open[slot] = false;
 }
 
 void *page_alloc_hyp(u64 size)
@@ -154,42 +85,6 @@ void log_line(const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	nr_lines++;
-}
-
-static int group_setup(void **state)
-{
-	(void)state;
-	mem_fd = memfd_create("memory", 0);
-	if (mem_fd < 0 || ftruncate(mem_fd, (off_t)PA_SIZE))
-		return -1;
-	mem = mmap(NULL, PA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, mem_fd, 0);
-	poc = mmap(NULL, PA_SIZE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (mem == MAP_FAILED || poc == MAP_FAILED)
-		return -1;
-	for (unsigned int i = 0; i < 2; i++) {
-		u8 *room = mmap(NULL, 4 * FRAME_SIZE, PROT_NONE,
-				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (room == MAP_FAILED)
-			return -1;
-		view[i] = (u8 *)align_up((u64)room + PAGE_SIZE, FRAME_SIZE);
-	}
-	return 0;
-}
-
-static void forget(void)
-{
-	assert_int_equal(fallocate(mem_fd,
-				   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				   0, (off_t)PA_SIZE),
-			 0);
-	assert_int_equal(madvise(poc, PA_SIZE, MADV_DONTNEED), 0);
-}
-
-static u8 *host_byte(u8 *in, u64 pa)
-{
-	return in + (pa - PA_BASE);
 }
 
 static void fill(u8 *to, u64 size, unsigned int seed)
@@ -241,7 +136,7 @@ static void add_ram(u64 size, u64 pa_offset)
 static int setup(void **state)
 {
 	(void)state;
-	forget();
+	forget_memory();
 	memset(&d, 0, sizeof(d));
 	memset(&g, 0, sizeof(g));
 	memset(&vcpu, 0, sizeof(vcpu));
@@ -249,7 +144,7 @@ static int setup(void **state)
 	d.vcpus[0] = &vcpu;
 	strcpy(g.name, "one");
 	ctr = field_prep(BITS(19, 16), 4UL);
-	nr_lines = nr_allocs = nr_cleaning = 0;
+	nr_lines = nr_allocs = 0;
 	no_hyp = false;
 	tree_err = 0;
 	tree_initrd = 0;
@@ -259,9 +154,8 @@ static int setup(void **state)
 
 static void assert_tidy(void)
 {
-	assert_false(view_open[0] || view_open[1]);
+	assert_windows_closed();
 	assert_null(hyp);
-	assert_int_equal(nr_cleaning, 0);
 }
 
 /* Where the guest's RAM is in `in`, and how much of it follows in a piece. */
@@ -600,5 +494,5 @@ int main(void)
 		cmocka_unit_test_setup(test_errors, setup),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, NULL);
+	return cmocka_run_group_tests(tests, reserve_memory, NULL);
 }
