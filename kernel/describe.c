@@ -15,7 +15,7 @@
 #include <skerry/string.h>
 
 #define MAX_PA	     BIT(48)
-#define MAX_SPIS     988 /* INTIDs 32 to 1019 */
+#define MAX_SPIS     960 /* INTIDs 32 to 991: registers of 32 */
 #define MAX_BOOTARGS 4096
 #define MAX_POOL_MIB 1024
 #define MAX_MEMORY   (GUEST_RAM0_SIZE + GUEST_RAM1_SIZE)
@@ -475,7 +475,7 @@ static int check_guest(const struct reader *r)
 	if (g->vpl011 && !r->spis)
 		return refuse(r, "nr_spis", "0: vpl011 needs one");
 	g->nr_vcpus = r->cpus;
-	g->nr_spis = r->spis;
+	g->nr_spis = align_up(r->spis, 32); /* as GICD_TYPER counts */
 	g->pool_size = max(r->pool_mib * MIB, default_pool(g));
 	return 0;
 }

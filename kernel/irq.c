@@ -38,9 +38,9 @@ static void handle_other(u32 intid)
 	if (intid == machine.gic.maint_intid) {
 		/* A level: its cause goes before it is deactivated. */
 		if (v)
-			vgic_refresh(v);
+			vgic_maintain(v);
 		else
-			gic_set_underflow(false);
+			gic_set_waiting(false, false);
 	} else if (intid == machine.htimer_intid) {
 		time_irq();
 	} else if (machine.uart && intid == machine.uart_intid) {
@@ -94,5 +94,4 @@ void ipi_handle(void)
 	if (cpu->current && (ipi & IPI_REFRESH))
 		vgic_refresh(cpu->current);
 	/* IPI_WAKE has no work here: every way out looks at vCPU states. */
-	store_release(&cpu->ipi_seen, cpu->ipi_seen + 1);
 }

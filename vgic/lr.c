@@ -14,27 +14,26 @@ bool vgic_is_local(const struct vcpu *v)
 }
 
 /* An edge moves into the LR; a level stays up to its line. */
-void vgic_write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq)
+static void write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq)
 {
-	bool soft_level = irq->level && !irq->hw;
-	bool pending = vgic_is_pending(irq) && irq->enabled;
+	bool pending = vgic_is_deliverable(v->domain, irq);
+	/* A hardware-backed LR cannot be active and pending (IHI 0069 9.4.3). */
+	bool hw = irq->phys && !(irq->active && pending);
 	struct gic_lr lr = {
 		.intid = irq->intid,
 		.pintid = irq->pintid,
 		.priority = irq->priority,
 		.active = irq->active,
-		/* A hardware-backed one is never active and pending. */
-		.pending = pending && !(irq->hw && irq->active),
-		.hw = irq->hw,
+		.pending = pending,
+		.hw = hw,
 		.group1 = irq->group1,
-		.eoi_maint = soft_level,
+		.eoi_maint = irq->level && !hw,
 	};
 
-	if (lr.pending && !soft_level)
+	if (pending && !irq->level)
 		irq->latch = false;
-	irq->lr_pending = lr.pending;
 	irq->lr = (u8)n;
-	irq->lr_priority = irq->priority;
+	irq->lr_hw = hw;
 	irq->vcpu = v;
 	v->vgic.lr[n] = irq;
 	v->vgic.lr_used |= 1U << n;
@@ -47,111 +46,164 @@ void vgic_fold_lr(struct vcpu *v, unsigned int n)
 	unsigned int state = gic_lr_state(n);
 
 	irq->active = state & 2;
-	irq->lr_pending = false;
-	irq->dirty = false;
-	if (irq->level && !irq->hw) {
-		if (!(state & 1))
-			irq->latch = false; /* acknowledged */
-	} else if (state & 1) {
-		irq->latch = true;
+	if (!irq->level) {
+		irq->latch |= state & 1;
+	} else if (!(state & 1)) {
+		/* Acknowledged. What fired anew was folded before it came. */
+		irq->latch = false;
+		if (irq->hw)
+			irq->line = false;
 	}
 	gic_lr_clear(n);
 	irq->lr = VGIC_NO_LR;
 	irq->vcpu = NULL;
 	v->vgic.lr[n] = NULL;
 	v->vgic.lr_used &= ~(1U << n);
+	v->vgic.changed &= ~(1U << n);
+	if (!state && irq->phys) {
+		if (irq->lr_hw)
+			irq->phys = false; /* by the guest's own end of it */
+		else
+			vgic_drop_phys(irq);
+	}
+}
+
+static void refold(struct vcpu *v, unsigned int n)
+{
+	struct vgic_irq *irq = v->vgic.lr[n];
+
+	vgic_fold_lr(v, n);
+	vgic_requeue(v->domain, irq, v);
+}
+
+void vgic_end_queued(struct vcpu *v)
+{
+	unsigned int eois = v->vgic.waiting ? gic_take_eois() : 0;
+
+	for (; unlikely(eois); eois--) {
+		list_for_each(at, &v->vgic.queue) {
+			struct vgic_irq *irq = list_entry(at, struct vgic_irq,
+							  node);
+
+			if (!irq->active)
+				continue;
+			list_del(&irq->node);
+			irq->vcpu = NULL;
+			irq->active = false;
+			if (irq->phys)
+				vgic_drop_phys(irq);
+			vgic_requeue(v->domain, irq, v);
+			break;
+		}
+	}
 }
 
 void vgic_fold_all(struct vcpu *v)
 {
-	for (u32 used = v->vgic.lr_used; used; used &= used - 1) {
-		unsigned int n = (unsigned int)__builtin_ctz(used);
-		struct vgic_irq *irq = v->vgic.lr[n];
+	vgic_end_queued(v);
+	for (u32 used = v->vgic.lr_used; used; used &= used - 1)
+		refold(v, (unsigned int)__builtin_ctz(used));
+}
 
-		vgic_fold_lr(v, n);
-		vgic_requeue(v->domain, irq, v);
+/*
+ * The guest has emptied the LR of last time, which still says all that there
+ * is to say: make it pending again. Any other change takes it from the LR.
+ */
+bool vgic_repend(struct domain *d, struct vgic_irq *irq)
+{
+	if ((irq->level && !irq->lr_hw) || !vgic_is_deliverable(d, irq) ||
+	    !gic_lr_repend(irq->lr))
+		return false;
+	if (!irq->level)
+		irq->latch = false;
+	return true;
+}
+
+void vgic_redo_lrs(struct vcpu *v, u64 mask)
+{
+	for (mask &= v->vgic.lr_used; mask; mask &= mask - 1) {
+		unsigned int n = (unsigned int)__builtin_ctzl(mask);
+
+		if (!vgic_repend(v->domain, v->vgic.lr[n]))
+			refold(v, n);
 	}
 }
 
-void vgic_check_lrs(struct vcpu *v)
+/* The LR of least urgency, if that is less than irq's. */
+static int victim_for(const struct vcpu *v, const struct vgic_irq *irq)
 {
-	for (u32 used = v->vgic.lr_used; used; used &= used - 1) {
-		unsigned int n = (unsigned int)__builtin_ctz(used);
-		struct vgic_irq *irq = v->vgic.lr[n];
-		unsigned int state = gic_lr_state(n);
-
-		irq->active = state & 2;
-		irq->lr_pending = state & 1;
-		if (state ? !irq->dirty : vgic_repend(v->domain, irq)) {
-			irq->dirty = false;
-			continue;
-		}
-		/* An empty one stays, unless its EOI asked for attention. */
-		if (!state && !irq->dirty && (!irq->level || irq->hw))
-			continue;
-		vgic_fold_lr(v, n);
-		vgic_requeue(v->domain, irq, v);
-	}
-}
-
-/* A free LR; else one the guest has emptied; else one of lower urgency. */
-static int take_lr(struct vcpu *v, u8 priority)
-{
-	u32 all = (u32)BITS(gic_nr_lrs() - 1, 0);
-	u32 free = all & ~v->vgic.lr_used;
-	unsigned int worst = 0;
+	unsigned int worst = irq->priority * 2U + !irq->active;
 	int victim = -1;
 
-	if (!free) {
-		free = (u32)gic_lr_empty() & all;
-		for (u32 f = free; f; f &= f - 1) {
-			unsigned int n = (unsigned int)__builtin_ctz(f);
-			struct vgic_irq *irq = v->vgic.lr[n];
-
-			vgic_fold_lr(v, n);
-			vgic_requeue(v->domain, irq, v);
-		}
-	}
-	if (free)
-		return __builtin_ctz(free);
 	for (unsigned int n = 0; n < gic_nr_lrs(); n++) {
-		unsigned int p = v->vgic.lr[n]->priority;
+		unsigned int key = v->vgic.lr[n]->priority * 2U +
+				   !(gic_lr_state(n) & 2);
 
-		if (gic_lr_state(n) == 1 && p > priority && p > worst) {
-			worst = p;
+		if (key > worst) {
+			worst = key;
 			victim = (int)n;
 		}
-	}
-	if (victim >= 0) {
-		struct vgic_irq *irq = v->vgic.lr[victim];
-
-		vgic_fold_lr(v, (unsigned int)victim);
-		vgic_requeue(v->domain, irq, v);
 	}
 	return victim;
 }
 
+/* A free LR; else one the guest has emptied; else one of lower urgency. */
+static int take_lr(struct vcpu *v, const struct vgic_irq *irq)
+{
+	u32 all = (u32)BITS(gic_nr_lrs() - 1, 0);
+	u32 free = all & ~v->vgic.lr_used;
+	int victim;
+
+	if (free)
+		return __builtin_ctz(free);
+	free = (u32)gic_lr_empty() & all;
+	if (free) {
+		victim = __builtin_ctz(free);
+		refold(v, (unsigned int)victim);
+		return victim;
+	}
+	victim = victim_for(v, irq);
+	if (victim >= 0)
+		refold(v, (unsigned int)victim);
+	return victim;
+}
+
+static void note_waiting(struct vcpu *v)
+{
+	bool some = !list_is_empty(&v->vgic.queue), active = false;
+
+	if (!some && !v->vgic.waiting)
+		return;
+	list_for_each(at, &v->vgic.queue)
+		active |= list_entry(at, struct vgic_irq, node)->active;
+	if (!v->vgic.waiting)
+		(void)gic_take_eois(); /* of nothing that was active */
+	v->vgic.waiting = some;
+	gic_set_waiting(some, active);
+}
+
 void vgic_fill(struct vcpu *v)
 {
-	bool waiting = false;
-
+	vgic_end_queued(v);
 	while (!list_is_empty(&v->vgic.queue)) {
-		struct vgic_irq *irq = list_entry(v->vgic.queue.next,
-						  struct vgic_irq, node);
-		/* An active one has to be there for its deactivation. */
-		int n = take_lr(v, irq->active ? 0 : irq->priority);
+		struct list *head = &v->vgic.queue;
+		struct vgic_irq *irq = list_entry(head->next, struct vgic_irq,
+						  node);
+		int n;
 
-		if (n < 0) {
-			waiting = true;
-			break;
+		/* GICD_CTLR is being written, and this one comes later. */
+		if (!vgic_needs_lr(v->domain, irq)) {
+			list_del(&irq->node);
+			irq->vcpu = NULL;
+			continue;
 		}
+		n = take_lr(v, irq);
+		if (n < 0)
+			break;
 		/* Freeing an LR may have queued something more urgent. */
-		irq = list_entry(v->vgic.queue.next, struct vgic_irq, node);
+		irq = list_entry(head->next, struct vgic_irq, node);
 		list_del(&irq->node);
-		vgic_write_lr(v, (unsigned int)n, irq);
+		write_lr(v, (unsigned int)n, irq);
 	}
-	if (waiting != v->vgic.underflow) {
-		v->vgic.underflow = waiting;
-		gic_set_underflow(waiting);
-	}
+	note_waiting(v);
 }

@@ -48,286 +48,229 @@ static void unlock(struct vcpu *v)
 	spin_unlock(&v->domain->vgic.lock);
 }
 
-/* First INTID of an access to a register with `bits` bits an interrupt. */
-static unsigned int first_of(const struct emul_access *a, unsigned int base,
-			     unsigned int bits)
+/*
+ * The interrupts of an access to a register with `bits` bits for each: private
+ * ones only in the redistributor, SPIs only in the distributor. NULL for none.
+ * Blocks of registers are aligned to their size, and accesses to theirs.
+ */
+static struct vgic_irq *irqs_at(struct vcpu *v, const struct emul_access *a,
+				unsigned int bits)
 {
-	return (unsigned int)((a->offset & 0xffff) - base) * 8 / bits;
-}
+	unsigned int off = (unsigned int)a->offset & (128 * bits - 1);
+	unsigned int first = off * 8 / bits;
 
-/* Private ones only in the redistributor, SPIs only in the distributor. */
-static struct vgic_irq *irq_at(struct vcpu *v, const struct emul_access *a,
-			       unsigned int intid)
-{
-	if ((intid < VGIC_NR_PRIVATE) != (a->offset >= GICR_SGI))
+	if ((first < VGIC_NR_PRIVATE) != (a->offset >= GICR_SGI))
 		return NULL;
-	return vgic_irq_of(v, intid);
+	return vgic_irq_of(v, first);
 }
 
-typedef bool (*get_fn)(const struct vgic_irq *irq);
-typedef void (*set_fn)(struct vgic_irq *irq);
+typedef u32 (*get_fn)(const struct vgic_irq *irq);
+typedef void (*set_fn)(struct vgic_irq *irq, u32 val);
 
-static void read_bits(struct vcpu *v, struct emul_access *a, unsigned int base,
-		      get_fn get)
+/* What may stand in an LR is `true_state`: it is taken from there first. */
+static void read_each(struct vcpu *v, struct emul_access *a, unsigned int bits,
+		      get_fn get, bool true_state)
 {
-	unsigned int first = first_of(a, base, 1);
+	struct domain *d = v->domain;
+	struct vgic_irq *irq = irqs_at(v, a, bits);
 
+	if (!irq)
+		return;
 	lock(v);
-	for (unsigned int i = 0; i < 32; i++) {
-		const struct vgic_irq *irq = irq_at(v, a, first + i);
+	for (unsigned int i = 0; i < 8U * a->size; i += bits, irq++) {
+		struct vcpu *was = NULL;
+		bool taken = true_state && irq->lr != VGIC_NO_LR;
 
-		if (irq && get(irq))
-			a->value |= BIT(i);
+		if (taken)
+			was = vgic_take(d, irq);
+		a->value |= (u64)get(irq) << i;
+		if (taken)
+			vgic_put(d, irq, was);
 	}
 	unlock(v);
 }
 
-static void write_bits(struct vcpu *v, struct emul_access *a, unsigned int base,
-		       set_fn set)
+/* A field of each interrupt; nothing is done for those that have it. */
+static void write_each(struct vcpu *v, struct emul_access *a, unsigned int bits,
+		       get_fn get, set_fn set)
 {
-	unsigned int first = first_of(a, base, 1);
+	struct domain *d = v->domain;
+	struct vgic_irq *irq = irqs_at(v, a, bits);
 
+	if (!irq)
+		return;
 	lock(v);
-	for (u64 bits = a->value; bits; bits &= bits - 1) {
-		struct vgic_irq *irq =
-			irq_at(v, a, first + (unsigned int)__builtin_ctzl(bits));
+	for (unsigned int i = 0; i < 8U * a->size; i += bits, irq++) {
+		u32 val = (u32)(a->value >> i) & ((1U << bits) - 1);
 
-		if (irq) {
-			set(irq);
-			vgic_update(v->domain, irq);
+		if (val != get(irq)) {
+			struct vcpu *was = vgic_take(d, irq);
+
+			set(irq, val);
+			vgic_put(d, irq, was);
 		}
 	}
 	unlock(v);
 }
 
-static bool get_group(const struct vgic_irq *irq)
+/* Registers in which a one sets, or clears, something. */
+static void write_ones(struct vcpu *v, struct emul_access *a, set_fn set,
+		       u32 val)
+{
+	struct domain *d = v->domain;
+	struct vgic_irq *irqs = irqs_at(v, a, 1);
+
+	if (!irqs)
+		return;
+	lock(v);
+	for (u32 ones = (u32)a->value; ones; ones &= ones - 1) {
+		struct vgic_irq *irq = &irqs[__builtin_ctz(ones)];
+		struct vcpu *was = vgic_take(d, irq);
+
+		set(irq, val);
+		vgic_put(d, irq, was);
+	}
+	unlock(v);
+}
+
+static u32 get_group(const struct vgic_irq *irq)
 {
 	return irq->group1;
 }
 
-static bool get_enable(const struct vgic_irq *irq)
+static void set_group(struct vgic_irq *irq, u32 val)
 {
-	return irq->enabled;
-}
-
-static bool get_pending(const struct vgic_irq *irq)
-{
-	return vgic_is_pending(irq) || irq->lr_pending;
-}
-
-static bool get_active(const struct vgic_irq *irq)
-{
-	return irq->active;
-}
-
-static void set_enable(struct vgic_irq *irq)
-{
-	irq->enabled = true;
-}
-
-static void clear_enable(struct vgic_irq *irq)
-{
-	irq->enabled = false;
-}
-
-static void set_pending(struct vgic_irq *irq)
-{
-	/* The timer's pending state is its line's (hardware-backed). */
-	if (!irq->hw)
-		irq->latch = true;
-}
-
-static void clear_pending(struct vgic_irq *irq)
-{
-	if (!irq->hw)
-		irq->latch = false;
-}
-
-static void set_active(struct vgic_irq *irq)
-{
-	if (!irq->hw)
-		irq->active = true;
-}
-
-static void clear_active(struct vgic_irq *irq)
-{
-	if (irq->hw && irq->active)
-		gic_deactivate(irq->pintid);
-	irq->active = false;
+	irq->group1 = val;
 }
 
 static void read_group(struct vcpu *v, struct emul_access *a)
 {
-	read_bits(v, a, GIC_IGROUPR, get_group);
+	read_each(v, a, 1, get_group, false);
 }
 
 static void write_group(struct vcpu *v, struct emul_access *a)
 {
-	unsigned int first = first_of(a, GIC_IGROUPR, 1);
+	write_each(v, a, 1, get_group, set_group);
+}
 
-	lock(v);
-	for (unsigned int i = 0; i < 32; i++) {
-		struct vgic_irq *irq = irq_at(v, a, first + i);
+static u32 get_enable(const struct vgic_irq *irq)
+{
+	return irq->enabled;
+}
 
-		if (irq && irq->group1 != (bool)(a->value & BIT(i))) {
-			irq->group1 = a->value & BIT(i);
-			vgic_update(v->domain, irq);
-		}
-	}
-	unlock(v);
+static void set_enable(struct vgic_irq *irq, u32 val)
+{
+	irq->enabled = val;
 }
 
 static void read_enable(struct vcpu *v, struct emul_access *a)
 {
-	read_bits(v, a,
-		  a->offset & GIC_ICENABLER & ~GIC_ISENABLER ? GIC_ICENABLER
-							     : GIC_ISENABLER,
-		  get_enable);
+	read_each(v, a, 1, get_enable, false);
 }
 
 static void write_set_enable(struct vcpu *v, struct emul_access *a)
 {
-	write_bits(v, a, GIC_ISENABLER, set_enable);
+	write_ones(v, a, set_enable, 1);
 }
 
 static void write_clear_enable(struct vcpu *v, struct emul_access *a)
 {
-	write_bits(v, a, GIC_ICENABLER, clear_enable);
-	/* It must not be taken newly after this write (IHI 0069 12.9.7). */
-	vgic_wait_kicked(v->domain);
+	write_ones(v, a, set_enable, 0);
+}
+
+static u32 get_pending(const struct vgic_irq *irq)
+{
+	return vgic_is_pending(irq);
+}
+
+/* A line that is high stays pending (IHI 0069 12.9.7). */
+static void set_pending(struct vgic_irq *irq, u32 val)
+{
+	irq->latch = val;
 }
 
 static void read_pending(struct vcpu *v, struct emul_access *a)
 {
-	vgic_sync_domain(v->domain);
-	read_bits(v, a,
-		  (a->offset & 0xff80) == GIC_ICPENDR ? GIC_ICPENDR
-						      : GIC_ISPENDR,
-		  get_pending);
-}
-
-/*
- * State that may stand in an LR is changed in software only after a fold:
- * local LRs are folded here, under the lock, one interrupt at a time.
- */
-static void write_folded(struct vcpu *v, struct emul_access *a,
-			 unsigned int base, set_fn set)
-{
-	unsigned int first = first_of(a, base, 1);
-
-	lock(v);
-	for (u64 bits = a->value; bits; bits &= bits - 1) {
-		struct vgic_irq *irq =
-			irq_at(v, a, first + (unsigned int)__builtin_ctzl(bits));
-		struct vcpu *on;
-
-		if (!irq)
-			continue;
-		on = irq->vcpu;
-		if (irq->lr != VGIC_NO_LR && vgic_is_local(on)) {
-			vgic_fold_lr(on, irq->lr);
-			set(irq);
-			vgic_requeue(v->domain, irq, on);
-			vgic_fill(on);
-		} else {
-			set(irq);
-			vgic_update(v->domain, irq);
-		}
-	}
-	unlock(v);
-	vgic_wait_kicked(v->domain);
+	read_each(v, a, 1, get_pending, true);
 }
 
 static void write_set_pending(struct vcpu *v, struct emul_access *a)
 {
-	write_folded(v, a, GIC_ISPENDR, set_pending);
+	write_ones(v, a, set_pending, 1);
 }
 
 static void write_clear_pending(struct vcpu *v, struct emul_access *a)
 {
-	write_folded(v, a, GIC_ICPENDR, clear_pending);
+	write_ones(v, a, set_pending, 0);
+}
+
+static u32 get_active(const struct vgic_irq *irq)
+{
+	return irq->active;
+}
+
+static void set_active(struct vgic_irq *irq, u32 val)
+{
+	if (irq->active && !val && irq->phys)
+		vgic_drop_phys(irq);
+	irq->active = val;
 }
 
 static void read_active(struct vcpu *v, struct emul_access *a)
 {
-	vgic_sync_domain(v->domain);
-	read_bits(v, a,
-		  (a->offset & 0xff80) == GIC_ICACTIVER ? GIC_ICACTIVER
-							: GIC_ISACTIVER,
-		  get_active);
+	read_each(v, a, 1, get_active, true);
 }
 
 static void write_set_active(struct vcpu *v, struct emul_access *a)
 {
-	write_folded(v, a, GIC_ISACTIVER, set_active);
+	write_ones(v, a, set_active, 1);
 }
 
 static void write_clear_active(struct vcpu *v, struct emul_access *a)
 {
-	write_folded(v, a, GIC_ICACTIVER, clear_active);
+	write_ones(v, a, set_active, 0);
+}
+
+static u32 get_priority(const struct vgic_irq *irq)
+{
+	return irq->priority;
+}
+
+static void set_priority(struct vgic_irq *irq, u32 val)
+{
+	irq->priority = val & VGIC_PRIO_MASK;
 }
 
 static void read_priority(struct vcpu *v, struct emul_access *a)
 {
-	unsigned int first = first_of(a, GIC_IPRIORITYR, 8);
-
-	lock(v);
-	for (unsigned int i = 0; i < a->size; i++) {
-		const struct vgic_irq *irq = irq_at(v, a, first + i);
-
-		if (irq)
-			a->value |= (u64)irq->priority << 8 * i;
-	}
-	unlock(v);
+	read_each(v, a, 8, get_priority, false);
 }
 
 static void write_priority(struct vcpu *v, struct emul_access *a)
 {
-	unsigned int first = first_of(a, GIC_IPRIORITYR, 8);
+	write_each(v, a, 8, get_priority, set_priority);
+}
 
-	lock(v);
-	for (unsigned int i = 0; i < a->size; i++) {
-		struct vgic_irq *irq = irq_at(v, a, first + i);
-		u8 prio = (u8)(a->value >> 8 * i) & VGIC_PRIO_MASK;
+static u32 get_config(const struct vgic_irq *irq)
+{
+	return irq->level ? 0 : 2;
+}
 
-		if (irq && irq->priority != prio) {
-			irq->priority = prio;
-			vgic_update(v->domain, irq);
-		}
-	}
-	unlock(v);
+static void set_config(struct vgic_irq *irq, u32 val)
+{
+	/* SGIs are edges; PPIs are wired. */
+	if (irq->intid >= VGIC_NR_PRIVATE)
+		irq->level = !(val & 2);
 }
 
 static void read_config(struct vcpu *v, struct emul_access *a)
 {
-	unsigned int first = first_of(a, GIC_ICFGR, 2);
-
-	lock(v);
-	for (unsigned int i = 0; i < 16; i++) {
-		const struct vgic_irq *irq = irq_at(v, a, first + i);
-
-		if (irq && !irq->level)
-			a->value |= 2UL << 2 * i;
-	}
-	unlock(v);
+	read_each(v, a, 2, get_config, false);
 }
 
 static void write_config(struct vcpu *v, struct emul_access *a)
 {
-	unsigned int first = first_of(a, GIC_ICFGR, 2);
-
-	lock(v);
-	for (unsigned int i = 0; i < 16; i++) {
-		struct vgic_irq *irq = irq_at(v, a, first + i);
-		bool level = !(a->value & 2UL << 2 * i);
-
-		/* SGIs are edges; PPIs are wired. */
-		if (!irq || irq->intid < VGIC_NR_PRIVATE || irq->level == level)
-			continue;
-		irq->level = level;
-		vgic_update(v->domain, irq);
-	}
-	unlock(v);
+	write_each(v, a, 2, get_config, set_config);
 }
 
 static void read_ctlr(struct vcpu *v, struct emul_access *a)
@@ -350,7 +293,6 @@ static void write_ctlr(struct vcpu *v, struct emul_access *a)
 		vgic_update_all(v->domain);
 	}
 	unlock(v);
-	vgic_wait_kicked(v->domain);
 }
 
 static void read_typer(struct vcpu *v, struct emul_access *a)
@@ -387,10 +329,12 @@ static void write_router(struct vcpu *v, struct emul_access *a)
 {
 	struct vgic_irq *irq = vgic_irq_of(v, router_intid(a));
 	u64 val = a->value;
+	struct vcpu *was;
 
 	if (!irq)
 		return;
 	lock(v);
+	was = vgic_take(v->domain, irq);
 	if (a->size == 4)
 		val = a->offset & 4 ? (irq->router & BITS(31, 0)) | val << 32
 				    : (irq->router & ~BITS(31, 0)) | val;
@@ -399,11 +343,7 @@ static void write_router(struct vcpu *v, struct emul_access *a)
 	irq->target = irq->router & IROUTER_IRM
 			      ? v->domain->vcpus[0]
 			      : domain_vcpu_by_mpidr(v->domain, irq->router);
-	if (irq->lr == VGIC_NO_LR && !list_is_empty(&irq->node)) {
-		list_del(&irq->node);
-		irq->vcpu = NULL;
-	}
-	vgic_update(v->domain, irq);
+	vgic_put(v->domain, irq, was);
 	unlock(v);
 }
 

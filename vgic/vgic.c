@@ -25,135 +25,209 @@ struct vgic_irq *vgic_irq_of(struct vcpu *v, unsigned int intid)
 	return NULL;
 }
 
-bool vgic_is_pending(const struct vgic_irq *irq)
-{
-	return irq->latch || (irq->level && irq->line);
-}
-
-static bool group_enabled(const struct domain *d, const struct vgic_irq *irq)
-{
-	return irq->group1 ? d->vgic.enabled_g1 : d->vgic.enabled_g0;
-}
-
-static bool needs_lr(const struct domain *d, const struct vgic_irq *irq)
-{
-	return irq->active ||
-	       (irq->enabled && vgic_is_pending(irq) && group_enabled(d, irq));
-}
-
 /* Another CPU has to look at v's interrupts. One IPI until it did. */
 static void kick(struct vcpu *v)
 {
-	if (v->vgic.refill)
+	/* A held one looks when it is let go. */
+	if (v->vgic.refill || v->vgic.held)
 		return;
 	WRITE_ONCE(v->vgic.refill, true);
 	ipi_send(v->cpu, IPI_REFRESH | IPI_WAKE);
 }
 
+/* By priority; active ones first, then first come among equals. */
 static void enqueue(struct vcpu *v, struct vgic_irq *irq)
 {
 	struct list *at = v->vgic.queue.next;
 
-	/* Active ones first, then by priority; first come among equals. */
-	while (at != &v->vgic.queue) {
+	for (; at != &v->vgic.queue; at = at->next) {
 		const struct vgic_irq *o = list_entry(at, struct vgic_irq, node);
 
-		if (irq->active ? !o->active
-				: !o->active && o->priority > irq->priority)
+		if (irq->priority < o->priority ||
+		    (irq->priority == o->priority && irq->active && !o->active))
 			break;
-		at = at->next;
 	}
 	list_add_before(at, &irq->node);
 	irq->vcpu = v;
+}
+
+void vgic_drop_phys(struct vgic_irq *irq)
+{
+	struct vcpu *v = irq->target; /* private: the vCPU whose it is */
+
+	/* If its line is still high it fires anew. */
+	irq->phys = irq->line = false;
+	if (vgic_is_local(v)) {
+		gic_deactivate(irq->pintid);
+	} else if (v->vgic.loaded) {
+		v->vgic.drop |= 1U << irq->intid;
+		kick(v);
+	}
 }
 
 /*
  * A physical timer interrupt waits while its line has gone low again: then
  * there is nothing to tell, and the physical one may fire anew.
  */
-static void resample_hw(struct vgic_irq *irq, const struct vcpu *v)
+static void resample_hw(struct vgic_irq *irq)
 {
-	if (!irq->hw || !irq->latch || irq->active || !vgic_is_local(v) ||
-	    arch_vtimer_line())
-		return;
-	irq->latch = false;
-	gic_deactivate(irq->pintid);
+	if (irq->phys && irq->line && !irq->active &&
+	    vgic_is_local(irq->target) && !arch_vtimer_line())
+		vgic_drop_phys(irq);
 }
 
 void vgic_requeue(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
 {
 	/* Active on one vCPU: it ends there, wherever it is routed now. */
-	struct vcpu *v = irq->active || irq->intid < VGIC_NR_PRIVATE
-				 ? was
-				 : irq->target;
+	struct vcpu *v = irq->active && was ? was : irq->target;
 
-	if (!v || !needs_lr(d, irq))
+	if (!v || irq->taken || !vgic_needs_lr(d, irq))
 		return;
 	enqueue(v, irq);
 	if (!vgic_is_local(v))
 		kick(v);
 }
 
+/* Lock held again after others could have it, and their IPIs were taken. */
+static void give_way(struct domain *d)
+{
+	spin_unlock(&d->vgic.lock);
+	if (READ_ONCE(this_cpu()->ipi))
+		ipi_handle();
+	cpu_relax();
+	spin_lock(&d->vgic.lock);
+}
+
+/* On v's own CPU. */
+static void end_dropped(struct vcpu *v)
+{
+	for (; unlikely(v->vgic.drop); v->vgic.drop &= v->vgic.drop - 1) {
+		int n = __builtin_ctz(v->vgic.drop);
+
+		gic_deactivate(v->vgic.private[n].pintid);
+	}
+}
+
+static void let_go(struct vcpu *v)
+{
+	if (!v->vgic.held || v->vgic.holders)
+		return;
+	v->vgic.held = false;
+	end_dropped(v);
+	vgic_fill(v);
+}
+
 /*
- * The guest has emptied the LR of last time, which still says all that there
- * is to say: make it pending again. Any other change clears or redoes the LR.
+ * Bounded: the holders have all come before v was held, as no irq is in its
+ * LRs since, and each lets go of v before it waits for anything.
  */
-static inline bool repend(struct domain *d, struct vgic_irq *irq)
+static void wait_while_held(struct domain *d, struct vcpu *v)
 {
-	if (!irq->enabled || !vgic_is_pending(irq) || !group_enabled(d, irq) ||
-	    !gic_lr_repend(irq->lr))
-		return false;
-	if (!irq->level || irq->hw)
-		irq->latch = false;
-	irq->active = false;
-	irq->lr_pending = true;
-	return true;
+	while (v->vgic.held) {
+		spin_unlock(&d->vgic.lock);
+		while (READ_ONCE(v->vgic.holders))
+			cpu_relax();
+		spin_lock(&d->vgic.lock);
+		let_go(v);
+	}
 }
 
-bool vgic_repend(struct domain *d, struct vgic_irq *irq)
+/*
+ * irq is in an LR of w's, which runs elsewhere: have w fold its LRs and stay
+ * out of the guest until put(). Two may hold each other: each takes its IPIs
+ * here and is held with that, goes on, lets go, and waits to be let go.
+ */
+static __noinline void hold(struct domain *d, struct vgic_irq *irq,
+			    struct vcpu *w)
 {
-	/* Changed by another CPU: perhaps in what the LR says. */
-	if (irq->dirty &&
-	    (irq->priority != irq->lr_priority ||
-	     (irq->intid >= VGIC_NR_PRIVATE && irq->target != irq->vcpu)))
-		return false;
-	return repend(d, irq);
+	struct vcpu *self = this_cpu()->current;
+
+	self->vgic.in_access = true;
+	irq->taken++;
+	w->vgic.holders++;
+	while (w->vgic.loaded && !w->vgic.held) {
+		kick(w);
+		give_way(d);
+	}
+	self->vgic.holding = w;
+	self->vgic.in_access = false;
 }
 
-void vgic_update(struct domain *d, struct vgic_irq *irq)
+struct vcpu *vgic_take_away(struct domain *d, struct vgic_irq *irq)
 {
 	struct vcpu *v = irq->vcpu;
 
-	if (irq->lr != VGIC_NO_LR) {
-		if (!vgic_is_local(v)) {
-			irq->dirty = true;
-			kick(v);
-			return;
-		}
-		vgic_fold_lr(v, irq->lr);
-	} else if (!v && !needs_lr(d, irq)) {
-		return;
-	} else if (!list_is_empty(&irq->node)) {
+	if (irq->lr == VGIC_NO_LR) {
 		list_del(&irq->node);
 		irq->vcpu = NULL;
+	} else if (vgic_is_local(v)) {
+		vgic_fold_lr(v, irq->lr);
+	} else {
+		hold(d, irq, v);
 	}
-	if (!v)
-		v = irq->target;
-	if (v && irq->hw)
-		resample_hw(irq, v);
-	vgic_requeue(d, irq, v);
-	v = irq->vcpu;
-	if (v && vgic_is_local(v))
-		vgic_fill(v);
+	return v;
+}
+
+/* The end of a hold. False where others still keep irq: they deliver it. */
+static bool release(struct vgic_irq *irq)
+{
+	struct vcpu *self = this_cpu()->current;
+	struct vcpu *w = self ? self->vgic.holding : NULL;
+
+	if (!w)
+		return false;
+	self->vgic.holding = NULL;
+	WRITE_ONCE(w->vgic.holders, w->vgic.holders - 1);
+	return --irq->taken == 0;
+}
+
+void vgic_put(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
+{
+	bool held = irq->taken;
+	struct vcpu *v;
+
+	if (likely(!held || release(irq))) {
+		if (irq->hw)
+			resample_hw(irq);
+		vgic_requeue(d, irq, was);
+		v = irq->vcpu;
+		if (v && vgic_is_local(v) && !v->vgic.held)
+			vgic_fill(v);
+	}
+	v = this_cpu()->current;
+	if (unlikely(held && v))
+		wait_while_held(d, v);
 }
 
 void vgic_update_all(struct domain *d)
 {
+	struct vgic_irq *irq;
+
 	for (unsigned int i = 0; i < d->nr_vcpus; i++)
-		for (unsigned int n = 0; n < VGIC_NR_PRIVATE; n++)
-			vgic_update(d, &d->vcpus[i]->vgic.private[n]);
-	for (unsigned int n = 0; n < d->vgic.nr_spis; n++)
-		vgic_update(d, &d->vgic.spis[n]);
+		for (unsigned int n = 0; n < VGIC_NR_PRIVATE; n++) {
+			irq = &d->vcpus[i]->vgic.private[n];
+			vgic_put(d, irq, vgic_take(d, irq));
+		}
+	for (unsigned int n = 0; n < d->vgic.nr_spis; n++) {
+		irq = &d->vgic.spis[n];
+		vgic_put(d, irq, vgic_take(d, irq));
+	}
+}
+
+/* The input of irq changed, or an edge came: nothing that needs a hold. */
+static void input(struct domain *d, struct vgic_irq *irq)
+{
+	struct vcpu *v = irq->vcpu;
+
+	if (irq->lr == VGIC_NO_LR) {
+		vgic_put(d, irq, vgic_take(d, irq));
+	} else if (!vgic_is_local(v)) {
+		v->vgic.changed |= 1U << irq->lr;
+		kick(v);
+	} else if (!vgic_repend(d, irq)) {
+		vgic_fold_lr(v, irq->lr);
+		vgic_put(d, irq, v);
+	}
 }
 
 static void set_input(struct domain *d, struct vgic_irq *irq, bool level)
@@ -165,7 +239,7 @@ static void set_input(struct domain *d, struct vgic_irq *irq, bool level)
 		return;
 	if (!irq->level)
 		irq->latch = true;
-	vgic_update(d, irq);
+	input(d, irq);
 }
 
 void vgic_set_spi(struct domain *d, unsigned int intid, bool level)
@@ -183,15 +257,24 @@ void vgic_set_private(struct vcpu *v, unsigned int intid, bool level)
 	spin_unlock(&v->domain->vgic.lock);
 }
 
+/* After a fold, which may say that what came before has been acknowledged. */
+static __noinline void inject_slow(struct domain *d, struct vgic_irq *irq)
+{
+	struct vcpu *was = vgic_take(d, irq);
+
+	irq->phys = irq->line = true;
+	vgic_put(d, irq, was);
+}
+
 void vgic_inject_hw_ppi(struct vcpu *v, unsigned int intid)
 {
 	struct domain *d = v->domain;
 	struct vgic_irq *irq = &v->vgic.private[intid];
 
 	spin_lock(&d->vgic.lock);
-	irq->latch = true;
-	if (unlikely(irq->lr == VGIC_NO_LR || !repend(d, irq)))
-		vgic_update(d, irq);
+	irq->line = true;
+	if (unlikely(irq->lr == VGIC_NO_LR || !vgic_repend(d, irq)))
+		inject_slow(d, irq);
 	spin_unlock(&d->vgic.lock);
 }
 
@@ -203,9 +286,7 @@ static void raise_sgi(struct vcpu *t, unsigned int intid, bool group1)
 	if (irq->group1 != group1)
 		return;
 	irq->latch = true;
-	if (irq->lr == VGIC_NO_LR || !vgic_is_local(t) ||
-	    !repend(t->domain, irq))
-		vgic_update(t->domain, irq);
+	input(t->domain, irq);
 }
 
 /* clang-format off */
@@ -246,12 +327,36 @@ void vgic_refresh(struct vcpu *v)
 	struct domain *d = v->domain;
 
 	spin_lock(&d->vgic.lock);
-	if (vgic_is_local(v)) {
-		vgic_check_lrs(v);
-		if (!list_is_empty(&v->vgic.queue) || v->vgic.underflow)
+	WRITE_ONCE(v->vgic.refill, false);
+	end_dropped(v);
+	if (unlikely(v->vgic.holders)) {
+		vgic_fold_all(v);
+		v->vgic.held = true;
+		if (!v->vgic.in_access)
+			wait_while_held(d, v);
+	} else if (likely(vgic_is_local(v))) {
+		vgic_redo_lrs(v, v->vgic.changed);
+		v->vgic.changed = 0;
+		if (!list_is_empty(&v->vgic.queue))
 			vgic_fill(v);
 	}
-	WRITE_ONCE(v->vgic.refill, false);
+	spin_unlock(&d->vgic.lock);
+}
+
+void vgic_maintain(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+
+	spin_lock(&d->vgic.lock);
+	for (u64 ended = gic_lr_ended() & v->vgic.lr_used; ended;
+	     ended &= ended - 1) {
+		unsigned int n = (unsigned int)__builtin_ctzl(ended);
+		struct vgic_irq *irq = v->vgic.lr[n];
+
+		vgic_fold_lr(v, n);
+		vgic_requeue(d, irq, v);
+	}
+	vgic_fill(v);
 	spin_unlock(&d->vgic.lock);
 }
 
@@ -263,7 +368,7 @@ void vgic_load(struct vcpu *v)
 	spin_lock(&d->vgic.lock);
 	WRITE_ONCE(v->vgic.loaded, true);
 	WRITE_ONCE(v->vgic.refill, false);
-	v->vgic.underflow = false;
+	v->vgic.waiting = false;
 	vgic_fill(v);
 	spin_unlock(&d->vgic.lock);
 }
@@ -273,9 +378,9 @@ void vgic_unload(struct vcpu *v)
 	struct domain *d = v->domain;
 
 	spin_lock(&d->vgic.lock);
-	/* First, so that folded interrupts are queued and not loaded again. */
-	WRITE_ONCE(v->vgic.loaded, false);
+	end_dropped(v);
 	vgic_fold_all(v);
+	WRITE_ONCE(v->vgic.loaded, false);
 	WRITE_ONCE(v->vgic.refill, false);
 	spin_unlock(&d->vgic.lock);
 	gic_vcpu_save(&v->vgic.gic);
@@ -290,52 +395,14 @@ bool vgic_has_pending(struct vcpu *v)
 	list_for_each(at, &v->vgic.queue) {
 		struct vgic_irq *irq = list_entry(at, struct vgic_irq, node);
 
-		has |= irq->enabled && vgic_is_pending(irq);
+		has |= !irq->active && vgic_is_deliverable(d, irq);
 	}
 	if (vgic_is_local(v))
 		for (u32 used = v->vgic.lr_used; used && !has; used &= used - 1)
-			has = gic_lr_state((unsigned int)__builtin_ctz(used)) &
+			has = gic_lr_state((unsigned int)__builtin_ctz(used)) ==
 			      1;
 	spin_unlock(&d->vgic.lock);
 	return has;
-}
-
-void vgic_wait_kicked(struct domain *d)
-{
-	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
-		struct vcpu *w = d->vcpus[i];
-
-		/* Bounded: that CPU takes the IPI when it leaves EL2, or here. */
-		while (!vgic_is_local(w) && READ_ONCE(w->vgic.loaded) &&
-		       READ_ONCE(w->vgic.refill)) {
-			if (READ_ONCE(this_cpu()->ipi))
-				ipi_handle();
-			cpu_relax();
-		}
-	}
-}
-
-void vgic_sync_domain(struct domain *d)
-{
-	struct vcpu *self = this_cpu()->current;
-	bool kicked = false;
-
-	spin_lock(&d->vgic.lock);
-	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
-		struct vcpu *w = d->vcpus[i];
-
-		if (w != self && w->vgic.loaded && w->vgic.lr_used) {
-			kick(w);
-			kicked = true;
-		}
-	}
-	if (self && self->domain == d && vgic_is_local(self)) {
-		vgic_fold_all(self);
-		vgic_fill(self);
-	}
-	spin_unlock(&d->vgic.lock);
-	if (kicked)
-		vgic_wait_kicked(d);
 }
 
 static void init_irq(struct vgic_irq *irq, unsigned int intid)
@@ -361,7 +428,7 @@ void vgic_vcpu_reset(struct vcpu *v)
 		struct vgic_irq *irq = &g->private[n];
 
 		/* Left active by the last run of this vCPU, on this CPU. */
-		if (irq->hw && (irq->latch || irq->active))
+		if (irq->phys)
 			gic_deactivate(irq->pintid);
 		if (irq->node.next)
 			list_del(&irq->node);
@@ -372,6 +439,7 @@ void vgic_vcpu_reset(struct vcpu *v)
 	g->private[GUEST_VTIMER_INTID].hw = true;
 	g->private[GUEST_VTIMER_INTID].pintid = (u16)machine.vtimer_intid;
 	g->waker_sleep = true;
+	g->drop = 0;
 	gic_vcpu_reset(&g->gic);
 	spin_unlock(&d->vgic.lock);
 }

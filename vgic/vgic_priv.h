@@ -8,36 +8,62 @@
 #define VGIC_SPI_FIRST 32
 #define VGIC_PRIO_MASK 0xf8 /* five bits are implemented */
 
-extern const struct emul_region vgic_dist_region;
 void vgic_redist_access(struct vcpu *v, struct emul_access *a);
 void vgic_dist_access(struct vcpu *v, struct emul_access *a);
 
 /* The interrupt as v sees it; NULL when the domain has no such INTID. */
 struct vgic_irq *vgic_irq_of(struct vcpu *v, unsigned int intid);
+
 /* Latched, or a level line that is high. */
-bool vgic_is_pending(const struct vgic_irq *irq);
-/* After any change of irq: queue, list register or another CPU follow. */
-void vgic_update(struct domain *d, struct vgic_irq *irq);
+static inline bool vgic_is_pending(const struct vgic_irq *irq)
+{
+	return irq->latch || (irq->level && irq->line);
+}
+
+/* Pending, and nothing in the distributor keeps it from the vCPU. */
+static inline bool vgic_is_deliverable(const struct domain *d,
+				       const struct vgic_irq *irq)
+{
+	return irq->enabled && vgic_is_pending(irq) &&
+	       (irq->group1 ? d->vgic.enabled_g1 : d->vgic.enabled_g0);
+}
+
+static inline bool vgic_needs_lr(const struct domain *d,
+				 const struct vgic_irq *irq)
+{
+	return irq->active || vgic_is_deliverable(d, irq);
+}
+
+/*
+ * Around every change of irq, and before its state is read: take() brings all
+ * of the state into software and keeps it there until put(), which delivers.
+ * Where irq stands in an LR of another CPU, that vCPU is held in EL2 meanwhile,
+ * so take() and put() may drop the lock; the caller holds no other lock and has
+ * taken no other interrupt. `was` is the vCPU that had it, or NULL.
+ */
+struct vcpu *vgic_take_away(struct domain *d, struct vgic_irq *irq);
+void vgic_put(struct domain *d, struct vgic_irq *irq, struct vcpu *was);
+static inline struct vcpu *vgic_take(struct domain *d, struct vgic_irq *irq)
+{
+	return likely(!irq->vcpu) ? NULL : vgic_take_away(d, irq);
+}
+/* take() and put() for each interrupt of the domain. */
 void vgic_update_all(struct domain *d);
+/* The guest ended a forwarded interrupt, but not through its LR. */
+void vgic_drop_phys(struct vgic_irq *irq);
 
 /* lr.c, on the CPU where v is loaded. */
 bool vgic_is_local(const struct vcpu *v);
 /* Move LR n back into its interrupt's state. */
 void vgic_fold_lr(struct vcpu *v, unsigned int n);
 void vgic_fold_all(struct vcpu *v);
-/* Note the state of each LR; redo those that others changed or are empty. */
-void vgic_check_lrs(struct vcpu *v);
-/* True when irq's local LR, emptied by the guest, could be used again. */
+/* The same for each LR of the mask, or make it pending again. */
+void vgic_redo_lrs(struct vcpu *v, u64 mask);
+/* Ends that met no LR belong to the most urgent active one of the queue. */
+void vgic_end_queued(struct vcpu *v);
+/* True when irq's LR, emptied by the guest, could be used again. */
 bool vgic_repend(struct domain *d, struct vgic_irq *irq);
-/* Queued interrupts into free LRs, the most urgent first. */
+/* Queued interrupts into LRs, the most urgent first. */
 void vgic_fill(struct vcpu *v);
-void vgic_write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq);
 /* vgic.c: put a folded interrupt back on a queue if it needs one. */
 void vgic_requeue(struct domain *d, struct vgic_irq *irq, struct vcpu *was);
-
-/*
- * Without the lock: make the software state of all vCPUs current, or wait
- * until every CPU that was kicked has looked. Serves this CPU's own IPIs.
- */
-void vgic_sync_domain(struct domain *d);
-void vgic_wait_kicked(struct domain *d);

@@ -42,6 +42,8 @@
 
 #define ICH_HCR_EN	BIT(0)
 #define ICH_HCR_UIE	BIT(1)
+#define ICH_HCR_LRENPIE	BIT(2)
+#define ICH_HCR_EOICOUNT BITS(31, 27)
 #define LR_PENDING	BIT(62)
 #define LR_ACTIVE	BIT(63)
 #define LR_HW		BIT(61)
@@ -57,6 +59,7 @@
 static struct {
 	u64 dist;
 	u64 redist[CONFIG_NR_CPUS];
+	u64 sgi_target[CONFIG_NR_CPUS];
 	unsigned int nr_lrs, nr_spis, nr_apr;
 	struct spinlock lock; /* RANK_GIC: read-modify-write of the above */
 } gic = {.lock = SPINLOCK_INIT(RANK_GIC)};
@@ -134,6 +137,13 @@ static void scan_region(u64 base, u64 size, u64 stride)
 	}
 }
 
+/* ICC_SGI1R_EL1 without the INTID (IHI 0069 12.2.13). */
+static u64 sgi_target(u64 m)
+{
+	return (m >> 32 & 0xff) << 48 | (m >> 4 & 0xf) << 44 |
+	       (m >> 16 & 0xff) << 32 | (m >> 8 & 0xff) << 16 | BIT(m & 0xf);
+}
+
 void gic_init(void)
 {
 	const struct machine_gic *m = &machine.gic;
@@ -153,10 +163,12 @@ void gic_init(void)
 		scan_region((u64)mmu_map_device(PADDR(m->redist[i]), size),
 			    size, m->redist_stride);
 	}
-	for (unsigned int i = 0; i < nr_cpus; i++)
+	for (unsigned int i = 0; i < nr_cpus; i++) {
 		if (!gic.redist[i])
 			die("interrupt-controller: reg: no redistributor for CPU %u",
 			    i);
+		gic.sgi_target[i] = sgi_target(machine.cpus[i].mpidr);
+	}
 	dist_reset();
 }
 
@@ -252,14 +264,9 @@ void gic_disable(u32 intid)
 
 void gic_send_sgi(unsigned int cpu, unsigned int id)
 {
-	u64 m = cpus[cpu].mpidr;
-	u64 val = (m >> 32 & 0xff) << 48 | (m >> 4 & 0xf) << 44 |
-		  (m >> 16 & 0xff) << 32 | (u64)id << 24 |
-		  (m >> 8 & 0xff) << 16 | BIT(m & 0xf);
-
 	/* What the SGI announces is seen first; partner: gic_ack's dsb. */
 	dsb(ishst);
-	sysreg_write(S3_0_C12_C11_5, val);
+	sysreg_write(S3_0_C12_C11_5, gic.sgi_target[cpu] | (u64)id << 24);
 	isb();
 }
 
@@ -313,22 +320,6 @@ void gic_lr_write(unsigned int n, const struct gic_lr *lr)
 	lr_set(n, val);
 }
 
-void gic_lr_read(unsigned int n, struct gic_lr *lr)
-{
-	u64 val = lr_get(n);
-
-	*lr = (struct gic_lr){
-		.intid = (u16)val,
-		.priority = (u8)field_get(LR_PRIO, val),
-		.pending = val & LR_PENDING,
-		.active = val & LR_ACTIVE,
-		.group1 = val & LR_GROUP1,
-		.hw = val & LR_HW,
-		.pintid = val & LR_HW ? (u16)field_get(LR_PINTID, val) : 0,
-		.eoi_maint = !(val & LR_HW) && (val & LR_EOI),
-	};
-}
-
 void gic_lr_clear(unsigned int n)
 {
 	lr_set(n, 0);
@@ -362,9 +353,28 @@ u64 gic_lr_empty(void)
 	return sysreg_read(S3_4_C12_C11_5); /* ICH_ELRSR_EL2 */
 }
 
-void gic_set_underflow(bool on)
+u64 gic_lr_ended(void)
 {
-	sysreg_write(S3_4_C12_C11_0, ICH_HCR_EN | (on ? ICH_HCR_UIE : 0));
+	return sysreg_read(S3_4_C12_C11_3); /* ICH_EISR_EL2 */
+}
+
+void gic_set_waiting(bool some, bool active)
+{
+	/* Ends not yet taken are kept. */
+	sysreg_write(S3_4_C12_C11_0,
+		     (sysreg_read(S3_4_C12_C11_0) & ICH_HCR_EOICOUNT) |
+			     ICH_HCR_EN | (some ? ICH_HCR_UIE : 0) |
+			     (active ? ICH_HCR_LRENPIE : 0));
+}
+
+unsigned int gic_take_eois(void)
+{
+	u64 hcr = sysreg_read(S3_4_C12_C11_0);
+
+	if (likely(!(hcr & ICH_HCR_EOICOUNT)))
+		return 0;
+	sysreg_write(S3_4_C12_C11_0, hcr & ~ICH_HCR_EOICOUNT);
+	return (unsigned int)field_get(ICH_HCR_EOICOUNT, hcr);
 }
 
 void gic_vcpu_reset(struct gic_vcpu *g)

@@ -28,7 +28,6 @@ struct cpu {
 	u32 online;	       /* any CPU reads */
 	u32 ranks;	       /* debug: bit per lock rank held */
 	u64 mpidr;
-	u32 ipi_seen; /* any CPU reads: IPIs handled so far */
 	bool in_panic;
 	/* For exceptions of EL2 itself: its own stack may be the cause. */
 	u8 panic_stack[3072] __attribute__((aligned(16)));

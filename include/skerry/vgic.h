@@ -8,7 +8,7 @@
  *
  * List registers stay in the hardware while the vCPU runs. Software reads them
  * back (folds) only when a register access needs the true state, when an
- * interrupt is injected and its old LR is in doubt, and on maintenance.
+ * interrupt changed whose LR cannot simply be made pending, and on maintenance.
  */
 #pragma once
 
@@ -22,38 +22,49 @@ struct domain;
 struct vcpu;
 
 #define VGIC_NR_PRIVATE 32
-#define VGIC_MAX_SPIS	988
+#define VGIC_MAX_SPIS	960
 #define VGIC_NO_LR	0xff
 
 struct vgic_irq {
-	struct list node;    /* in target's queue when it may need an LR */
-	struct vcpu *vcpu;   /* queue it is on; NULL when on none */
+	struct list node;    /* in the queue of `vcpu`, when in no LR */
+	struct vcpu *vcpu;   /* whose queue or LR it is in; NULL: neither */
 	struct vcpu *target; /* SPI: from IROUTER; NULL: no such vCPU */
 	u16 intid;
 	u16 pintid; /* hardware-backed: physical INTID */
 	u8 priority;
-	u8 lr;		/* LR of `vcpu` that holds it, VGIC_NO_LR */
-	u8 lr_priority; /* as written to that LR */
+	u8 lr;	  /* LR of `vcpu` that holds it, VGIC_NO_LR */
+	u8 taken; /* register accesses that keep it out of LRs */
 	/* Whole bytes: the hot paths test and set them one by one. */
-	bool enabled, group1, level, hw;
-	bool line;	 /* level: input high */
-	bool latch;	 /* edge seen, or set-pending written */
-	bool active;	 /* as of the last fold when in an LR */
-	bool lr_pending; /* likewise, of its LR */
-	bool dirty;	 /* its LR on another CPU has to be redone */
-	u64 router;	 /* IROUTER as written */
+	bool enabled, group1, level;
+	bool hw;     /* backed by pintid; always level */
+	bool phys;   /* hw: pintid is active, forwarded to the guest */
+	bool lr_hw;  /* its LR deactivates pintid */
+	bool line;   /* level: input high; hw: as sampled when it fired */
+	bool latch;  /* edge seen, or set-pending written */
+	bool active; /* not while in an LR */
+	u64 router;  /* IROUTER as written */
 };
 
 struct vgic_vcpu {
 	struct vgic_irq private[VGIC_NR_PRIVATE];
-	struct list queue; /* pending or active, highest priority first */
+	struct list queue; /* pending or active, the most urgent first */
 	struct vgic_irq *lr[GIC_MAX_LRS];
 	u32 lr_used; /* bit n: lr[n] != NULL */
+	u32 changed; /* LRs that other CPUs want looked at */
+	u32 drop;    /* private INTIDs whose physical one is to end */
 	struct gic_vcpu gic;
 	bool loaded;	  /* its LRs are in the hardware of vcpu->cpu */
-	bool refill;	  /* asked to look at its queue (with an IPI) */
-	bool underflow;	  /* maintenance on underflow is on */
+	bool refill;	  /* asked to look, with an IPI */
+	bool waiting;	  /* maintenance for the queue is on */
 	bool waker_sleep; /* GICR_WAKER.ProcessorSleep */
+	/*
+	 * Held: kept in EL2 with empty LRs, until `holders` is 0 again, so
+	 * that another vCPU's register access sees and sets the true state.
+	 */
+	bool held;
+	bool in_access;	      /* it waits in such an access of its own */
+	u32 holders;	      /* accesses that ask for it; any CPU reads */
+	struct vcpu *holding; /* the one its own access holds */
 };
 
 struct vgic_domain {
@@ -85,7 +96,12 @@ void vgic_write_sgir(struct vcpu *v, u64 val, bool group1);
 /* Load the LRs of v into, or fold them out of, the calling CPU. */
 void vgic_load(struct vcpu *v);
 void vgic_unload(struct vcpu *v);
-/* On the CPU of v: fold and refill, after IPI or maintenance interrupt. */
+/*
+ * On the CPU where v is loaded: after an IPI, what other CPUs changed; after a
+ * maintenance interrupt, what the guest ended. vgic_refresh() waits while v is
+ * held: for register accesses of the same guest, which are short.
+ */
 void vgic_refresh(struct vcpu *v);
+void vgic_maintain(struct vcpu *v);
 /* Would v take an interrupt now (ends WFI)? Takes the lock. */
 bool vgic_has_pending(struct vcpu *v);

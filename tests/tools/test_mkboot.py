@@ -125,7 +125,7 @@ def test_accepted(work):
     ("skerry,wfi = \"x\";",
      "g: skerry,wfi: must be \"trap\" or \"native\""),
     ("nr_spis = <0>;", "g: nr_spis: 0: vpl011 needs one"),
-    ("nr_spis = <989>;", "g: nr_spis: 989: at most 988"),
+    ("nr_spis = <961>;", "g: nr_spis: 961: at most 960"),
     ("v { compatible = \"xen,vcpu\"; };", "g/v: id: missing"),
     ("v { compatible = \"xen,vcpu\"; id = <1>; };",
      "g/v: id: 1: the guest has 1 vCPUs"),

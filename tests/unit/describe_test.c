@@ -220,8 +220,8 @@ static void test_properties(void **state)
 	assert_refused("", "vpl011", STR("x"), "linux: vpl011: must be empty");
 	assert_refused("", "nr_spis", CELL("\0"),
 		       "linux: nr_spis: 0: vpl011 needs one");
-	assert_refused("", "nr_spis", "\0\0\3\335", 4,
-		       "linux: nr_spis: 989: must be 0 to 988");
+	assert_refused("", "nr_spis", "\0\0\3\301", 4,
+		       "linux: nr_spis: 961: must be 0 to 960");
 	assert_refused("", "xen,domain-p2m-mem-mb", CELL("\0"),
 		       "linux: xen,domain-p2m-mem-mb: 0: must be 1 to 1024");
 	assert_refused("", "xen,enhanced", "", 0,

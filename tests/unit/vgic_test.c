@@ -1,198 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The virtual GIC on the host, list registers as an array: the state machine's
- * known traps, SGIs, level and edge, and a random run of register accesses
- * that must keep the bookkeeping consistent.
+ * The virtual GIC on one CPU of the host: the state machine's known traps,
+ * SGIs, level and edge, and a random run of register accesses that must keep
+ * the books consistent. vgic_smp_test.c has what takes two CPUs.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
+#include "vgichost.h"
 
-#include <cmocka.h>
+static unsigned int ipis;
 
-#include <skerry/cpu.h>
-#include <skerry/domain.h>
-#include <skerry/layout.h>
-#include <skerry/machine.h>
-
-#define NR_VCPUS   2
-#define NR_LRS	   4
-#define PHYS_TIMER 27
-
-static struct domain d;
-static struct vcpu vcpus[NR_VCPUS];
-static struct vgic_irq spis[64];
-static struct cpu host_cpu;
-static struct gic_lr lrs[NR_LRS];
-static bool underflow, timer_line;
-static unsigned int ipis, deactivated;
-
-struct cpu *host_this_cpu = &host_cpu;
+struct cpu *host_this_cpu = &host_cpus[0];
 void (*host_barrier)(const char *name);
-struct machine machine = {.vtimer_intid = PHYS_TIMER};
 
-unsigned int gic_nr_lrs(void)
-{
-	return NR_LRS;
-}
-void gic_lr_write(unsigned int n, const struct gic_lr *lr)
-{
-	lrs[n] = *lr;
-}
-void gic_lr_clear(unsigned int n)
-{
-	memset(&lrs[n], 0, sizeof(lrs[n]));
-}
-unsigned int gic_lr_state(unsigned int n)
-{
-	return lrs[n].pending | lrs[n].active << 1;
-}
-bool gic_lr_repend(unsigned int n)
-{
-	if (gic_lr_state(n))
-		return false;
-	return lrs[n].pending = true;
-}
-u64 gic_lr_empty(void)
-{
-	u64 mask = 0;
-
-	for (unsigned int n = 0; n < NR_LRS; n++)
-		mask |= gic_lr_state(n) ? 0 : BIT(n);
-	return mask;
-}
-void gic_set_underflow(bool on)
-{
-	underflow = on;
-}
-void gic_deactivate(u32 intid)
-{
-	assert_int_equal(intid, PHYS_TIMER);
-	deactivated++;
-}
-void gic_vcpu_load(const struct gic_vcpu *g)
-{
-	(void)g;
-}
-void gic_vcpu_save(struct gic_vcpu *g)
-{
-	(void)g;
-}
-void gic_vcpu_reset(struct gic_vcpu *g)
-{
-	(void)g;
-}
-bool arch_vtimer_line(void)
-{
-	return timer_line;
-}
 void ipi_send(unsigned int cpu, u32 reasons)
 {
 	assert_int_equal(cpu, 1);
 	assert_true(reasons & IPI_REFRESH);
 	ipis++;
-	/* The other CPU looks at once, as far as the test can tell. */
-	vcpus[1].vgic.loaded = false;
 }
 void ipi_handle(void)
 {
 }
-void lock_rank_take(struct spinlock *l)
-{
-	(void)l;
-}
-void lock_rank_drop(struct spinlock *l)
-{
-	(void)l;
-}
-void *pool_alloc(struct pool *p, u64 size, u64 align)
-{
-	(void)p;
-	(void)align;
-	assert_true(size <= sizeof(spis));
-	return memset(spis, 0, sizeof(spis));
-}
-int emul_add(struct emul_domain *e, const struct emul_region *r)
-{
-	e->regions[e->nr++] = r;
-	return 0;
-}
-struct vcpu *domain_vcpu_by_mpidr(struct domain *dom, u64 mpidr)
-{
-	(void)dom;
-	return mpidr < NR_VCPUS ? &vcpus[mpidr] : NULL;
-}
 
-static u64 mmio(const struct emul_region *r, u64 offset, u8 size, bool write,
-		u64 value)
-{
-	struct emul_access a = {offset, value, size, write};
-
-	r->access(&vcpus[0], &a);
-	return a.value;
-}
-static void gicd_w(u64 offset, u32 val)
-{
-	mmio(&d.vgic.dist, offset, 4, true, val);
-}
-static u32 gicd_r(u64 offset)
-{
-	return (u32)mmio(&d.vgic.dist, offset, 4, false, 0);
-}
-static void gicr_w(u64 offset, u32 val)
-{
-	mmio(&d.vgic.redist, 0x10000 + offset, 4, true, val);
-}
-static u32 gicr_r(u64 offset)
-{
-	return (u32)mmio(&d.vgic.redist, 0x10000 + offset, 4, false, 0);
-}
-
-/* vCPU 0 is loaded here; vCPU 1 runs on CPU 1. */
+/* vCPU 0 is loaded here; vCPU 1 is not. */
 static int setup(void **state)
 {
 	(void)state;
-	memset(&d, 0, sizeof(d));
-	memset(vcpus, 0, sizeof(vcpus));
-	memset(lrs, 0, sizeof(lrs));
-	memset(&host_cpu, 0, sizeof(host_cpu));
-	d.nr_vcpus = NR_VCPUS;
-	for (unsigned int i = 0; i < NR_VCPUS; i++) {
-		vcpus[i].domain = &d;
-		vcpus[i].id = vcpus[i].cpu = i;
-		d.vcpus[i] = &vcpus[i];
-	}
-	assert_int_equal(vgic_domain_init(&d, 64), 0);
-	for (unsigned int i = 0; i < NR_VCPUS; i++)
-		vgic_vcpu_reset(&vcpus[i]);
-	host_cpu.current = &vcpus[0];
+	host_gic_reset();
+	host_cpus[0].current = &vcpus[0];
 	vgic_load(&vcpus[0]);
 	gicd_w(0, 2);
-	ipis = deactivated = 0;
-	underflow = false;
-	timer_line = true;
+	ipis = 0;
 	return 0;
-}
-
-static int lr_of(unsigned int intid)
-{
-	for (int n = 0; n < NR_LRS; n++)
-		if (gic_lr_state((unsigned int)n) && lrs[n].intid == intid)
-			return n;
-	return -1;
-}
-
-/* The guest acknowledges, or ends, what stands in LR n. */
-static void take(int n)
-{
-	lrs[n].pending = false;
-	lrs[n].active = true;
-}
-static void end(int n)
-{
-	lrs[n].active = false;
 }
 
 static void test_sgi(void **state)
@@ -204,7 +42,7 @@ static void test_sgi(void **state)
 	/* Once more while active: an edge is not lost. */
 	take(lr_of(5));
 	vgic_write_sgir(&vcpus[0], 5UL << 24 | 1, true);
-	assert_int_equal(gic_lr_state((unsigned int)lr_of(5)), 3);
+	assert_int_equal(state_of(5), 3);
 	/* To the other, to nobody, to all but self, of the wrong group. */
 	vgic_write_sgir(&vcpus[0], 6UL << 24 | 2, true);
 	assert_int_equal(ipis, 1);
@@ -222,27 +60,90 @@ static void test_timer(void **state)
 
 	(void)state;
 	/* Disabled: it waits, physically active, and comes when enabled. */
-	vgic_inject_hw_ppi(&vcpus[0], 27);
+	timer_fires();
 	assert_int_equal(lr_of(27), -1);
-	gicr_w(0x100, BIT(27));
+	assert_int_equal(gicr_r(0, 0x200) >> 27 & 1, 1);
+	gicr_w(0, 0x100, BIT(27));
 	n = lr_of(27);
-	assert_true(n >= 0 && lrs[n].hw && lrs[n].pintid == PHYS_TIMER);
+	assert_true(n >= 0 && gic()->lrs[n].hw);
 	take(n);
 	/* Disabling an active one leaves it active: the guest still ends it. */
-	gicr_w(0x180, BIT(27));
-	assert_int_equal(gic_lr_state((unsigned int)lr_of(27)), 2);
+	gicr_w(0, 0x180, BIT(27));
+	assert_int_equal(state_of(27), 2);
 	end(lr_of(27));
-	gicr_w(0x100, BIT(27));
-	vgic_inject_hw_ppi(&vcpus[0], 27);
-	assert_int_equal(gic_lr_state((unsigned int)lr_of(27)), 1);
-	assert_int_equal(deactivated, 0);
+	assert_false(gic()->phys);
+	gicr_w(0, 0x100, BIT(27));
+	timer_fires();
+	assert_int_equal(state_of(27), 1);
 	/* Taken back by a disable; the line falls: nothing is left to tell. */
-	gicr_w(0x180, BIT(27));
+	gicr_w(0, 0x180, BIT(27));
 	assert_int_equal(lr_of(27), -1);
-	timer_line = false;
-	gicr_w(0x100, BIT(27));
+	assert_true(gic()->phys);
+	gic()->line = false;
+	gicr_w(0, 0x100, BIT(27));
 	assert_int_equal(lr_of(27), -1);
-	assert_int_equal(deactivated, 1);
+	assert_false(gic()->phys);
+	/* And again and again through the same LR. */
+	gic()->line = true;
+	for (n = 0; n < 3; n++) {
+		timer_fires();
+		assert_int_equal(state_of(27), 1);
+		take(lr_of(27));
+		end(lr_of(27));
+	}
+}
+
+/* Its pending and active bits written by software. */
+static void test_timer_bits(void **state)
+{
+	(void)state;
+	gicr_w(0, 0x100, BIT(27));
+	/* Without the timer: no physical interrupt stands behind it. */
+	gicr_w(0, 0x200, BIT(27));
+	assert_int_equal(state_of(27), 1);
+	assert_false(gic()->lrs[lr_of(27)].hw);
+	take(lr_of(27));
+	/* The real one comes before that is ended: after it, once. */
+	timer_fires();
+	assert_int_equal(state_of(27), 3);
+	end(lr_of(27));
+	assert_int_equal(state_of(27), 1);
+	take(lr_of(27));
+	end(lr_of(27));
+	assert_true(gic()->phys);
+	vgic_maintain(&vcpus[0]);
+	assert_int_equal(lr_of(27), -1);
+	assert_false(gic()->phys);
+	/* Set pending while it is pending anyway: still one. */
+	timer_fires();
+	gicr_w(0, 0x200, BIT(27));
+	assert_int_equal(state_of(27), 1);
+	take(lr_of(27));
+	end(lr_of(27));
+	vgic_maintain(&vcpus[0]);
+	assert_int_equal(lr_of(27), -1);
+	assert_false(gic()->phys);
+	/* Made inactive by a write: the next one can come. */
+	timer_fires();
+	take(lr_of(27));
+	assert_int_equal(gicr_r(0, 0x300) >> 27 & 1, 1);
+	gicr_w(0, 0x380, BIT(27));
+	assert_int_equal(gicr_r(0, 0x300) >> 27 & 1, 0);
+	assert_false(gic()->phys);
+	timer_fires();
+	assert_int_equal(state_of(27), 1);
+	/* Its line is high: clear-pending does nothing. */
+	gicr_w(0, 0x280, BIT(27));
+	assert_int_equal(state_of(27), 1);
+	take(lr_of(27));
+	/* Pending and active, which an LR of the hardware's cannot say. */
+	gicr_w(0, 0x200, BIT(27));
+	assert_int_equal(state_of(27), 3);
+	end(lr_of(27));
+	take(lr_of(27));
+	end(lr_of(27));
+	vgic_maintain(&vcpus[0]);
+	assert_false(gic()->phys);
 }
 
 static void test_level(void **state)
@@ -252,42 +153,182 @@ static void test_level(void **state)
 	/* Pending shows the line though it is disabled. */
 	assert_int_equal(gicd_r(0x204) & 1, 1);
 	gicd_w(0x104, 1);
-	assert_true(lr_of(32) >= 0 && lrs[lr_of(32)].eoi_maint);
+	assert_true(lr_of(32) >= 0 && gic()->lrs[lr_of(32)].eoi_maint);
 	vgic_set_spi(&d, 32, false);
 	assert_int_equal(lr_of(32), -1);
 	vgic_set_spi(&d, 32, true);
 	take(lr_of(32));
-	end(lr_of(32) < 0 ? 0 : lr_of(32));
-	vgic_refresh(&vcpus[0]); /* maintenance: the line is still high */
-	assert_int_equal(gic_lr_state((unsigned int)lr_of(32)), 1);
+	end(lr_of(32));
+	vgic_maintain(&vcpus[0]); /* the line is still high */
+	assert_int_equal(state_of(32), 1);
 	/* Clearing the pending bit of a high line does nothing. */
 	gicd_w(0x284, 1);
 	assert_int_equal(gicd_r(0x204) & 1, 1);
+	take(lr_of(32));
+	vgic_set_spi(&d, 32, false);
+	assert_int_equal(state_of(32), 2);
+	end(lr_of(32));
+	vgic_maintain(&vcpus[0]);
+	assert_int_equal(lr_of(32), -1);
+	/* Set pending while the line is low: once, or until it is cleared. */
+	gicd_w(0x204, 1);
+	take(lr_of(32));
+	end(lr_of(32));
+	vgic_maintain(&vcpus[0]);
+	assert_int_equal(lr_of(32), -1);
+	gicd_w(0x204, 1);
+	gicd_w(0x284, 1);
+	assert_int_equal(lr_of(32), -1);
+	/* The line changes after the guest's end and before maintenance. */
+	gicd_w(0x204, 1);
+	take(lr_of(32));
+	end(lr_of(32));
+	vgic_set_spi(&d, 32, true);
+	vgic_set_spi(&d, 32, false);
+	assert_int_equal(lr_of(32), -1);
+}
+
+static void test_edge(void **state)
+{
+	(void)state;
+	gicd_w(0xc08, 0xaaaaaaaa);
+	gicd_w(0x104, 1);
+	vgic_set_spi(&d, 32, true);
+	vgic_set_spi(&d, 32, false);
+	assert_int_equal(state_of(32), 1);
+	/* Cleared in the LR where it stands. */
+	gicd_w(0x284, 1);
+	assert_int_equal(lr_of(32), -1);
+	assert_int_equal(gicd_r(0x204) & 1, 0);
+	vgic_set_spi(&d, 32, true);
+	take(lr_of(32));
+	/* Clear-pending of an active one keeps it active. */
+	vgic_set_spi(&d, 32, false);
+	vgic_set_spi(&d, 32, true);
+	assert_int_equal(state_of(32), 3);
+	gicd_w(0x284, 1);
+	assert_int_equal(state_of(32), 2);
+	/* Set active by a write, and inactive. */
+	gicd_w(0x384, 1);
+	assert_int_equal(lr_of(32), -1);
+	gicd_w(0x304, 1);
+	assert_int_equal(state_of(32), 2);
+	end(lr_of(32));
+	assert_int_equal(gicd_r(0x304) & 1, 0);
+}
+
+/* What a pending one in an LR says follows the registers. */
+static void test_changes(void **state)
+{
+	(void)state;
+	gicd_w(0xc08, 0xaaaaaaaa);
+	gicd_w(0x104, 1);
+	gicd_w(0x204, 1);
+	mmio(&d.vgic.dist, 0x420, 1, true, 0x40);
+	assert_int_equal(gic()->lrs[lr_of(32)].priority, 0x40);
+	gicd_w(0x84, ~1U);
+	assert_int_equal(lr_of(32), -1); /* group 0 is off */
+	gicd_w(0, 3);
+	assert_false(gic()->lrs[lr_of(32)].group1);
+	gicd_w(0, 2);
+	assert_int_equal(lr_of(32), -1);
+	/* Active, its group off: it can be ended, and is not pending. */
+	gicd_w(0, 3);
+	take(lr_of(32));
+	gicd_w(0x204, 1);
+	gicd_w(0, 2);
+	assert_int_equal(state_of(32), 2);
+	assert_int_equal(gicd_r(0x204) & 1, 1);
+	/* An active one ends no wait. */
+	gicd_w(0, 3);
+	assert_int_equal(state_of(32), 3);
+	assert_false(vgic_has_pending(&vcpus[0]));
+	end(lr_of(32));
+	assert_true(vgic_has_pending(&vcpus[0]));
+}
+
+static void edges_by_priority(unsigned int nr)
+{
+	gicd_w(0xc08, 0xaaaaaaaa);
+	for (unsigned int i = 0; i < nr; i++)
+		mmio(&d.vgic.dist, 0x420 + i, 1, true, 0x80 - 8 * i);
+	gicd_w(0x104, (1U << nr) - 1);
 }
 
 static void test_more_than_lrs(void **state)
 {
 	(void)state;
-	gicd_w(0xc08, 0xaaaaaaaa); /* edges */
-	for (unsigned int i = 0; i < 8; i++)
-		mmio(&d.vgic.dist, 0x420 + i, 1, true, 0x80 - 8 * i);
-	gicd_w(0x104, 0xff);
+	edges_by_priority(8);
 	for (unsigned int i = 0; i < 8; i++)
 		gicd_w(0x204, 1U << i);
 	/* The most urgent ones stand in LRs, and somebody waits. */
 	for (unsigned int i = 4; i < 8; i++)
 		assert_true(lr_of(32 + i) >= 0);
-	assert_true(underflow);
+	assert_true(gic()->some_wait);
+	assert_false(gic()->active_waits);
 	for (unsigned int i = 4; i < 8; i++) {
 		int n = lr_of(32 + i);
 
 		take(n);
 		end(n);
 	}
-	vgic_refresh(&vcpus[0]);
+	vgic_maintain(&vcpus[0]);
 	for (unsigned int i = 0; i < 4; i++)
 		assert_true(lr_of(32 + i) >= 0);
-	assert_false(underflow);
+	assert_false(gic()->some_wait);
+}
+
+/* A handler interrupted by the next one, more deeply than there are LRs. */
+static void test_nested(void **state)
+{
+	(void)state;
+	edges_by_priority(7);
+	for (unsigned int i = 0; i < 7; i++) {
+		gicd_w(0x204, 1U << i);
+		take(lr_of(32 + i));
+	}
+	assert_true(gic()->active_waits);
+	assert_int_equal(gicd_r(0x304), 0x7f);
+	/* A more urgent one still comes in, and takes an LR. */
+	vgic_write_sgir(&vcpus[0], 5UL << 24 | 1, true);
+	take(lr_of(5));
+	end(lr_of(5));
+	for (int i = 6; i >= 0; i--) {
+		int n = lr_of(32 + (unsigned int)i);
+
+		assert_int_equal(gicd_r(0x304), (2U << i) - 1);
+		n = lr_of(32 + (unsigned int)i);
+		if (n >= 0)
+			end(n);
+		else
+			gic()->eois++;
+		/* Maintenance comes late, or after the last LR only. */
+		if (n < 0)
+			vgic_maintain(&vcpus[0]);
+	}
+	assert_int_equal(gicd_r(0x304), 0);
+	vgic_maintain(&vcpus[0]);
+	assert_false(gic()->some_wait);
+	/* Ends of what was not active are no ends of what is later. */
+	gic()->eois = 3;
+	for (unsigned int i = 0; i < 7; i++) {
+		gicd_w(0x204, 1U << i);
+		take(lr_of(32 + i));
+	}
+	vgic_maintain(&vcpus[0]);
+	assert_int_equal(gicd_r(0x304), 0x7f);
+	/* Active and pending in the queue: no reason to end a wait. */
+	gicd_w(0x204, 1);
+	assert_int_equal(lr_of(32), -1);
+	assert_false(vgic_has_pending(&vcpus[0]));
+	/* Those in LRs end, one that is not, and the vCPU is put off. */
+	for (unsigned int i = 6; i > 2; i--)
+		end(lr_of(32 + i));
+	gic()->eois = 1;
+	vgic_unload(&vcpus[0]);
+	gic()->eois = 0;
+	vgic_load(&vcpus[0]);
+	assert_int_equal(gicd_r(0x304), 3);
 }
 
 static void test_routing(void **state)
@@ -305,6 +346,17 @@ static void test_routing(void **state)
 	gicd_w(0x204, 2);
 	assert_int_equal(ipis, 1);
 	assert_int_equal(mmio(&d.vgic.dist, 0x6108, 8, false, 0), 1);
+	/* Routed away while active here: it ends here, and comes there. */
+	take(lr_of(32));
+	mmio(&d.vgic.dist, 0x6100, 8, true, 1);
+	assert_int_equal(state_of(32), 2);
+	gicd_w(0x204, 1);
+	assert_int_equal(state_of(32), 3);
+	gicd_w(0x284, 1);
+	end(lr_of(32));
+	gicd_w(0x204, 1);
+	assert_int_equal(lr_of(32), -1);
+	assert_ptr_equal(spis[0].vcpu, &vcpus[1]);
 }
 
 static void test_registers(void **state)
@@ -325,7 +377,7 @@ static void test_registers(void **state)
 	assert_int_equal(gicd_r(0x420), 0xf8000000);
 	gicd_w(0x100, ~0U);
 	assert_int_equal(gicd_r(0x100), 0);
-	assert_int_equal(gicr_r(0x100), 0xffff);
+	assert_int_equal(gicr_r(0, 0x100), 0xffff);
 	assert_int_equal(mmio(&d.vgic.redist, 0x20008, 8, false, 0),
 			 1UL << 32 | 1UL << 8 | BIT(4));
 	/* Group off: nothing is delivered; SGIs' configuration is fixed. */
@@ -334,24 +386,8 @@ static void test_registers(void **state)
 	assert_int_equal(lr_of(3), -1);
 	gicd_w(0, 2);
 	assert_true(lr_of(3) >= 0);
-	gicr_w(0xc00, 0);
-	assert_int_equal(gicr_r(0xc00), 0xaaaaaaaa);
-}
-
-static void check_books(void)
-{
-	const struct vgic_vcpu *g = &vcpus[0].vgic;
-
-	for (unsigned int n = 0; n < NR_LRS; n++) {
-		assert_int_equal(!!(g->lr_used & BIT(n)), g->lr[n] != NULL);
-		if (!g->lr[n]) {
-			assert_int_equal(gic_lr_state(n), 0);
-			continue;
-		}
-		assert_int_equal(g->lr[n]->lr, n);
-		assert_int_equal(g->lr[n]->intid, lrs[n].intid);
-		assert_true(list_is_empty(&g->lr[n]->node));
-	}
+	gicr_w(0, 0xc00, 0);
+	assert_int_equal(gicr_r(0, 0xc00), 0xaaaaaaaa);
 }
 
 static void test_random(void **state)
@@ -373,16 +409,21 @@ static void test_random(void **state)
 		     (u64)rand_r(&seed) * 0x100000001UL);
 		if (r & 32)
 			vgic_write_sgir(&vcpus[0], r, r & 64);
-		if (r & 128)
-			vgic_inject_hw_ppi(&vcpus[0], 27);
+		if ((r & 128) && !gic()->phys)
+			timer_fires();
+		gic()->line = r & 256;
 		vgic_set_spi(&d, 32 + (unsigned int)(r >> 40) % 70, r & 512);
+		gic()->eois += !(r >> 11 & 63);
 		for (unsigned int n = 0; n < NR_LRS; n++)
-			if (lrs[n].pending && (rand_r(&seed) & 1))
+			if (gic()->lrs[n].pending && !gic()->lrs[n].active &&
+			    (rand_r(&seed) & 1))
 				take((int)n);
-			else if (rand_r(&seed) & 1)
+			else if (gic()->lrs[n].active && (rand_r(&seed) & 1))
 				end((int)n);
 		if (r & 1024)
 			vgic_refresh(&vcpus[0]);
+		if (gic_lr_ended() || gic()->eois)
+			vgic_maintain(&vcpus[0]);
 		check_books();
 	}
 }
@@ -392,8 +433,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_sgi, setup),
 		cmocka_unit_test_setup(test_timer, setup),
+		cmocka_unit_test_setup(test_timer_bits, setup),
 		cmocka_unit_test_setup(test_level, setup),
+		cmocka_unit_test_setup(test_edge, setup),
+		cmocka_unit_test_setup(test_changes, setup),
 		cmocka_unit_test_setup(test_more_than_lrs, setup),
+		cmocka_unit_test_setup(test_nested, setup),
 		cmocka_unit_test_setup(test_routing, setup),
 		cmocka_unit_test_setup(test_registers, setup),
 		cmocka_unit_test_setup(test_random, setup),

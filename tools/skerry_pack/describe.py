@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from . import fdt
 
 MAX_VCPUS = 8
-MAX_SPIS = 988			# INTIDs 32 to 1019
+MAX_SPIS = 960			# INTIDs 32 to 991: registers of 32
 NAME_SIZE = 31
 PAGE_KIB = 4
 

@@ -52,7 +52,6 @@ void gic_send_sgi(unsigned int cpu, unsigned int id);
 
 /* List registers of the calling CPU. */
 void gic_lr_write(unsigned int n, const struct gic_lr *lr);
-void gic_lr_read(unsigned int n, struct gic_lr *lr);
 void gic_lr_clear(unsigned int n);
 /*
  * Make LR n pending again with all else as it was written, if the guest has
@@ -63,8 +62,15 @@ bool gic_lr_repend(unsigned int n);
 unsigned int gic_lr_state(unsigned int n);
 /* Bit n set: LR n holds neither a pending nor an active interrupt. */
 u64 gic_lr_empty(void);
-/* Ask for a maintenance interrupt when none, or at most one, LR is valid. */
-void gic_set_underflow(bool on);
+/* Bit n set: the guest has ended LR n, which was to tell so (eoi_maint). */
+u64 gic_lr_ended(void);
+/*
+ * Maintenance interrupts while interrupts wait for LRs: when at most one LR is
+ * valid, and, with `active`, when the guest ends one that is in no LR.
+ */
+void gic_set_waiting(bool some, bool active);
+/* How many the guest ended that were in no LR, since the last call. */
+unsigned int gic_take_eois(void);
 /* Guest's CPU interface state: to memory and back; reset values. */
 void gic_vcpu_save(struct gic_vcpu *g);
 void gic_vcpu_load(const struct gic_vcpu *g);

@@ -9,10 +9,15 @@ extern void (*host_barrier)(const char *name);
 		if (host_barrier)                                              \
 			host_barrier(name);                                    \
 	} while (0)
-#define dsb(scope)  host_bar("dsb " #scope)
-#define dmb(scope)  host_bar("dmb " #scope)
-#define isb()	    host_bar("isb")
-#define wfi()	    host_bar("wfi")
-#define wfe()	    host_bar("wfe")
-#define sev()	    host_bar("sev")
+#define dsb(scope) host_bar("dsb " #scope)
+#define dmb(scope) host_bar("dmb " #scope)
+#define isb()	   host_bar("isb")
+#define wfi()	   host_bar("wfi")
+#define wfe()	   host_bar("wfe")
+#define sev()	   host_bar("sev")
+#ifdef HOST_THREADS
+#include <sched.h>
+#define cpu_relax() sched_yield()
+#else
 #define cpu_relax() host_bar("yield")
+#endif
