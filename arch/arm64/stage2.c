@@ -175,7 +175,9 @@ bool stage2_flush_step(struct vcpu *v)
 	}
 	v->flush_pos = 0;
 	v->flush_done = true;
-	/* See the next switch of the caches. */
+	/* See the next switch of the caches; earlier ones may not have been. */
+	v->caches_on = (sysreg_read(sctlr_el1) & (SCTLR_M | SCTLR_C)) ==
+		       (SCTLR_M | SCTLR_C);
 	sysreg_write(hcr_el2, sysreg_read(hcr_el2) | HCR_TVM);
 	return true;
 }
