@@ -30,3 +30,5 @@ unit-pl031_test := kernel/emul.c
 $O/unit/pl031_test: pv/pl031.c # included for its table
 unit-scrub_test := kernel/domain.c kernel/pool.c lib/fmt.c arch/arm64/cache.c
 $O/unit/scrub_test: kernel/build.c # included for its state
+unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
+$O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
