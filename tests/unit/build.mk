@@ -32,3 +32,5 @@ unit-scrub_test := kernel/domain.c kernel/pool.c lib/fmt.c arch/arm64/cache.c
 $O/unit/scrub_test: kernel/build.c # included for its state
 unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
 $O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
+unit-decode_test := arch/arm64/inject.c kernel/emul.c
+$O/unit/decode_test: arch/arm64/trap.c # included for its functions
