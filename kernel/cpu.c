@@ -10,27 +10,37 @@
 #include <skerry/init.h>
 #include <skerry/irq.h>
 
-/* CPU_ON was given: reset and take it, unless the domain was stopped. */
-static struct vcpu *take_pending(struct vcpu *v)
+/* As after power-on. Done while it is off, so that CPU_ON has little to do. */
+static void reset(struct vcpu *v)
 {
-	struct domain *d = v->domain;
-	bool take;
-
-	spin_lock(&d->vcpu_lock);
-	take = v->state == VCPU_PENDING;
-	if (take) {
-		arch_vcpu_reset(v, IPA(v->on_entry), v->on_arg);
-		WRITE_ONCE(v->state, VCPU_ON);
-	}
-	spin_unlock(&d->vcpu_lock);
-	if (!take)
-		return NULL;
 	timer_cancel(&v->ptimer.timer);
 	v->ptimer.ctl = 0;
 	v->blocked = false;
 	v->flush_done = v->caches_on = false;
 	v->flush_pos = 0;
+	arch_vcpu_reset(v);
 	vgic_vcpu_reset(v);
+	v->fresh = true;
+}
+
+/* CPU_ON was given: take it, unless the domain was stopped. */
+static struct vcpu *take_pending(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+	bool take;
+
+	if (!v->fresh)
+		reset(v);
+	spin_lock(&d->vcpu_lock);
+	take = v->state == VCPU_PENDING;
+	if (take) {
+		arch_vcpu_start(v, IPA(v->on_entry), v->on_arg);
+		v->fresh = false;
+		WRITE_ONCE(v->state, VCPU_ON);
+	}
+	spin_unlock(&d->vcpu_lock);
+	if (!take)
+		return NULL;
 	init_first_guest();
 	return v;
 }
@@ -67,6 +77,10 @@ void cpu_idle(void)
 			cpu->vcpu = NULL;
 			domain_vcpu_left(v);
 		}
+		v = cpu->vcpu;
+		if (v && !v->fresh && READ_ONCE(v->state) == VCPU_OFF &&
+		    READ_ONCE(v->domain->state) == DOMAIN_RUNNING)
+			reset(v);
 		/* Masked interrupts end WFI too, so none is missed. */
 		wfi();
 		irq_handle();

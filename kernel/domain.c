@@ -22,7 +22,9 @@ void domain_start(struct domain *d)
 
 	WRITE_ONCE(d->state, DOMAIN_RUNNING);
 	store_release(&v->state, (u32)VCPU_PENDING);
-	ipi_send(v->cpu, IPI_WAKE);
+	/* The others' CPUs make them ready for CPU_ON. */
+	for (unsigned int i = 0; i < d->nr_vcpus; i++)
+		ipi_send(d->vcpus[i]->cpu, IPI_WAKE);
 }
 
 void domain_stop(struct domain *d, enum stop_reason why)

@@ -68,8 +68,9 @@ typedef u32 (*get_fn)(const struct vgic_irq *irq);
 typedef void (*set_fn)(struct vgic_irq *irq, u32 val);
 
 /* What may stand in an LR is `true_state`: it is taken from there first. */
-static void read_each(struct vcpu *v, struct emul_access *a, unsigned int bits,
-		      get_fn get, bool true_state)
+static __force_inline void read_each(struct vcpu *v, struct emul_access *a,
+				     unsigned int bits, get_fn get,
+				     bool true_state)
 {
 	struct domain *d = v->domain;
 	struct vgic_irq *irq = irqs_at(v, a, bits);
@@ -91,8 +92,8 @@ static void read_each(struct vcpu *v, struct emul_access *a, unsigned int bits,
 }
 
 /* A field of each interrupt; nothing is done for those that have it. */
-static void write_each(struct vcpu *v, struct emul_access *a, unsigned int bits,
-		       get_fn get, set_fn set)
+static __force_inline void write_each(struct vcpu *v, struct emul_access *a,
+				      unsigned int bits, get_fn get, set_fn set)
 {
 	struct domain *d = v->domain;
 	struct vgic_irq *irq = irqs_at(v, a, bits);
@@ -114,8 +115,8 @@ static void write_each(struct vcpu *v, struct emul_access *a, unsigned int bits,
 }
 
 /* Registers in which a one sets, or clears, something. */
-static void write_ones(struct vcpu *v, struct emul_access *a, set_fn set,
-		       u32 val)
+static __force_inline void write_ones(struct vcpu *v, struct emul_access *a,
+				      set_fn set, u32 val)
 {
 	struct domain *d = v->domain;
 	struct vgic_irq *irqs = irqs_at(v, a, 1);

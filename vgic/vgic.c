@@ -181,7 +181,7 @@ static bool release(struct vgic_irq *irq)
 	return --irq->taken == 0;
 }
 
-void vgic_put(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
+void vgic_put_back(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
 {
 	bool held = irq->taken;
 	struct vcpu *v;

@@ -42,10 +42,16 @@ static inline bool vgic_needs_lr(const struct domain *d,
  * taken no other interrupt. `was` is the vCPU that had it, or NULL.
  */
 struct vcpu *vgic_take_away(struct domain *d, struct vgic_irq *irq);
-void vgic_put(struct domain *d, struct vgic_irq *irq, struct vcpu *was);
+void vgic_put_back(struct domain *d, struct vgic_irq *irq, struct vcpu *was);
 static inline struct vcpu *vgic_take(struct domain *d, struct vgic_irq *irq)
 {
 	return likely(!irq->vcpu) ? NULL : vgic_take_away(d, irq);
+}
+static inline void vgic_put(struct domain *d, struct vgic_irq *irq,
+			    struct vcpu *was)
+{
+	if (unlikely(irq->taken | irq->active | irq->latch | irq->line))
+		vgic_put_back(d, irq, was);
 }
 /* take() and put() for each interrupt of the domain. */
 void vgic_update_all(struct domain *d);

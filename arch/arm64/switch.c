@@ -123,7 +123,7 @@ static u64 guest_hcr(const struct vcpu *v)
 	return hcr;
 }
 
-void arch_vcpu_reset(struct vcpu *v, ipa_t entry, u64 arg)
+void arch_vcpu_reset(struct vcpu *v)
 {
 	struct arch_vcpu *a = &v->arch;
 	struct cpu *cpu = this_cpu();
@@ -131,14 +131,18 @@ void arch_vcpu_reset(struct vcpu *v, ipa_t entry, u64 arg)
 	if (cpu->fp_owner == v)
 		cpu->fp_owner = NULL;
 	memset(a, 0, sizeof(*a));
-	a->regs.x[0] = arg;
-	a->regs.pc = entry.v;
 	a->regs.pstate = SPSR_D | SPSR_A | SPSR_I | SPSR_F | SPSR_EL1H;
 	a->sys.sctlr = SCTLR_EL1_GUEST;
 	a->sys.vmpidr = vcpu_mpidr(v->id);
 	a->hcr = guest_hcr(v);
 	a->vttbr = v->domain->s2.vttbr;
 	a->cntvoff = v->domain->cntvoff;
+}
+
+void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg)
+{
+	v->arch.regs.x[0] = arg;
+	v->arch.regs.pc = entry.v;
 }
 
 u64 arch_vcpu_pc(const struct vcpu *v)

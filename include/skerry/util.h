@@ -14,6 +14,7 @@
 #define __noreturn     __attribute__((noreturn))
 #define __unused       __attribute__((unused))
 #define __cold	       __attribute__((cold))
+#define __force_inline inline __attribute__((always_inline))
 #define __noinline     __attribute__((noinline))
 #define __printf(f, a) __attribute__((format(printf, f, a)))
 #define likely(x)      __builtin_expect(!!(x), 1)

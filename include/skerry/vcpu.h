@@ -32,6 +32,7 @@ struct vcpu {
 	bool blocked;	      /* in a trapped WFI or CPU_SUSPEND: idle until an
 			       * interrupt; only its CPU writes it */
 	u64 on_entry, on_arg; /* of a pending CPU_ON */
+	bool fresh;	      /* reset since it last ran; only its CPU */
 	/* Set/way flush (arch/stage2.h); only the CPU that runs the vCPU. */
 	bool flush_done, caches_on;
 	u64 flush_pos; /* bytes of RAM flushed so far */

@@ -170,8 +170,8 @@ static void test_accepted(void **state)
 	assert_accepted("", "vendor,anything", STR("x"));
 	assert_accepted("", "passthrough", STR("disabled"));
 	assert_accepted("", "trap-unmapped-accesses", CELL("\1"));
-	assert_accepted("", "nr_spis", CELL("\1"));
-	assert_int_equal(g.nr_spis, 1);
+	assert_accepted("", "nr_spis", CELL("\41"));
+	assert_int_equal(g.nr_spis, 64);
 	assert_accepted("", "skerry,wfi", STR("trap"));
 	assert_true(g.wfi_trap);
 	assert_accepted("", "skerry,wfi", STR("native"));

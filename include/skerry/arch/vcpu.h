@@ -47,8 +47,10 @@ struct arch_vcpu {
 	u8 fp_cpu;
 };
 
-/* First state: `entry` at EL1h with MMU off, x0 = `arg`. vCPU not running. */
-void arch_vcpu_reset(struct vcpu *v, ipa_t entry, u64 arg);
+/* First state, EL1h with MMU off; on v's CPU, v not loaded. */
+void arch_vcpu_reset(struct vcpu *v);
+/* After a reset: at `entry`, x0 = `arg`. */
+void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg);
 /* Guest PC and PSTATE, from ELR/SPSR when v is the one being handled. */
 u64 arch_vcpu_pc(const struct vcpu *v);
 /* Step over the trapped instruction. After a full entry only. */
