@@ -149,18 +149,22 @@ static void merge(u64 *word)
 /* Highest page of the range whose word differs from `want`, or NO_BLOCK. */
 static u64 highest_other(u64 pa, u64 size, u64 want)
 {
-	u64 at = pa + size;
+	u64 end = pa + size;
 
-	while (at > pa) {
-		u64 page = at - PAGE_SIZE;
-		u64 *word = word_of(page);
+	while (end > pa) {
+		u64 low = max(pa, align_down(end - 1, FRAME_SIZE));
+		const u64 *word = word_of(low), *leaf;
 
-		if (page_word(page) != want)
-			return page;
-		/* A whole frame is judged at once. */
-		at = word && !(*word & WORD_SPLIT)
-			     ? max(pa, align_down(page, FRAME_SIZE))
-			     : page;
+		if (!word || !(*word & WORD_SPLIT)) {
+			if ((word ? *word : make_word(PAGE_NONE, 0)) != want)
+				return end - PAGE_SIZE;
+			end = low;
+			continue;
+		}
+		leaf = leaf_of(*word);
+		for (; end > low; end -= PAGE_SIZE)
+			if (leaf[(end - 1) / PAGE_SIZE % LEAF_WORDS] != want)
+				return end - PAGE_SIZE;
 	}
 	return NO_BLOCK;
 }
@@ -223,23 +227,26 @@ static bool range_ok(u64 pa, u64 size)
 	return size && is_aligned(pa | size, PAGE_SIZE) && pa + size > pa;
 }
 
+/* One CPU at a time; filling it comes here again, and that call does nothing. */
 static void refill(void)
 {
-	u64 *leaf;
+	bool more;
 
-	if (pages.nr_leaves >= MIN_LEAVES || pages.refilling)
-		return;
-	pages.refilling = true;
+	spin_lock(&pages.lock);
+	more = !pages.refilling && pages.nr_leaves < MIN_LEAVES;
+	pages.refilling |= more;
+	spin_unlock(&pages.lock);
 	/* More than one: a change may have taken two. */
-	while (pages.nr_leaves < MIN_LEAVES) {
-		leaf = page_alloc_hyp(PAGE_SIZE);
-		if (!leaf)
-			break;
+	while (more) {
+		u64 *leaf = page_alloc_hyp(PAGE_SIZE);
+
 		spin_lock(&pages.lock);
-		put_leaf(leaf);
+		if (leaf)
+			put_leaf(leaf);
+		more = leaf && pages.nr_leaves < MIN_LEAVES;
+		pages.refilling = more;
 		spin_unlock(&pages.lock);
 	}
-	pages.refilling = false;
 }
 
 static int locked_change(u64 pa, u64 size, u64 from, u64 to)
@@ -299,13 +306,14 @@ static u64 search_split(u64 size, u64 align, u64 limit)
 	for (unsigned int i = pages.nr_banks; i--;) {
 		const struct bank *b = &pages.banks[i];
 
-		for (u64 f = b->end; f > b->base; f -= FRAME_SIZE) {
-			struct bank one = {f - FRAME_SIZE, f, NULL};
-			u64 at;
+		for (u64 n = (b->end - b->base) / FRAME_SIZE; n--;) {
+			u64 base = b->base + n * FRAME_SIZE, at;
 
-			if (!(*word_of(one.base) & WORD_SPLIT))
+			if (!(b->words[n] & WORD_SPLIT))
 				continue;
-			at = search_bank(&one, size, align, limit);
+			at = search_bank(&(struct bank){base, base + FRAME_SIZE,
+							NULL},
+					 size, align, limit);
 			if (at != NO_BLOCK)
 				return at;
 		}
