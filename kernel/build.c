@@ -28,8 +28,7 @@ static struct {
 	struct page_bank modules[2 * CONFIG_MAX_DOMAINS];
 	unsigned int nr_modules;
 	enum when_all_off when_all_off;
-	/* The vCPU placed on each CPU: guest index << 8 | vCPU, or -1. */
-	int owner[CONFIG_NR_CPUS];
+	u64 load[CONFIG_NR_CPUS]; /* weight placed there */
 	u64 scrub_ticks;
 } build;
 
@@ -106,65 +105,52 @@ void build_scrub(paddr_t pa, u64 size)
 	build.scrub_ticks += time_now() - start;
 }
 
-static u64 vcpu_mask(int who)
-{
-	return build.guests[who >> 8].affinity[who & 0xff];
-}
-
 /*
- * Bipartite matching by augmenting paths: `who` gets a CPU of its mask, moving
- * vCPUs that were placed before if they have another choice. `seen` bounds the
- * recursion to one visit per CPU.
+ * Worst fit: the CPU of the mask with the least weight, of those that the guest
+ * is not on yet if there is one.
  */
-static bool place(int who, u64 *seen)
+static unsigned int choose_cpu(u64 mask, u64 used)
 {
-	for (unsigned int c = 0; c < nr_cpus; c++) {
-		if (!(vcpu_mask(who) & BIT(c)) || (*seen & BIT(c)))
-			continue;
-		*seen |= BIT(c);
-		if (build.owner[c] < 0 || place(build.owner[c], seen)) {
-			build.owner[c] = who;
-			return true;
-		}
-	}
-	return false;
+	unsigned int best = CONFIG_NR_CPUS;
+
+	if (mask & ~used & BITS(nr_cpus - 1, 0))
+		mask &= ~used;
+	for (unsigned int c = 0; c < nr_cpus; c++)
+		if ((mask & BIT(c)) && (best == CONFIG_NR_CPUS ||
+					build.load[c] < build.load[best]))
+			best = c;
+	return best;
 }
 
-static bool place_guest(unsigned int i)
+static bool has_cpus(const struct describe_guest *g)
 {
-	const struct describe_guest *g = &build.guests[i];
-
 	for (unsigned int n = 0; n < g->nr_vcpus; n++) {
-		u64 seen = 0;
-
-		if (place((int)(i << 8 | n), &seen))
+		if (g->affinity[n] & BITS(nr_cpus - 1, 0))
 			continue;
-		log_line("refused: %s: cpus: no physical CPU of its own for vCPU %u of %u (%u CPUs, affinity %#lx)",
-			 g->name, n, g->nr_vcpus, nr_cpus,
-			 vcpu_mask((int)(i << 8 | n)));
-		for (unsigned int c = 0; c < nr_cpus; c++)
-			if (build.owner[c] >= 0 && build.owner[c] >> 8 == (int)i)
-				build.owner[c] = -1;
+		log_line("refused: %s: hard-affinity: no physical CPU for vCPU %u (%u CPUs, affinity %#lx)",
+			 g->name, n, nr_cpus, g->affinity[n]);
 		return false;
 	}
 	return true;
 }
 
-static int build_vcpus(struct domain *d, unsigned int index)
+static int build_vcpus(struct domain *d, const struct describe_guest *g)
 {
-	for (unsigned int c = 0; c < nr_cpus; c++) {
-		unsigned int id = (unsigned int)build.owner[c] & 0xff;
-		struct vcpu *v;
+	u64 used = 0;
 
-		if (build.owner[c] < 0 || build.owner[c] >> 8 != (int)index)
-			continue;
-		v = pool_alloc(&d->pool, sizeof(*v), 64);
+	for (unsigned int n = 0; n < g->nr_vcpus; n++) {
+		struct vcpu *v = pool_alloc(&d->pool, sizeof(*v), 64);
+		unsigned int c = choose_cpu(g->affinity[n], used);
+
 		if (!v)
 			return -ENOMEM;
 		v->domain = d;
-		v->id = id;
+		v->id = n;
 		v->cpu = c;
-		d->vcpus[id] = v;
+		d->vcpus[n] = v;
+		ptimer_vcpu_init(v);
+		used |= BIT(c);
+		build.load[c] += g->weight;
 	}
 	return 0;
 }
@@ -273,14 +259,12 @@ static void build_guest(unsigned int i)
 			 g->name, g->pool_size / KIB);
 		return;
 	}
-	err = build_vcpus(d, i);
+	err = build_vcpus(d, g);
 	if (!err)
 		err = build_parts(d, g);
 	if (!err) {
-		for (unsigned int n = 0; n < d->nr_vcpus; n++) {
-			ptimer_vcpu_init(d->vcpus[n]);
+		for (unsigned int n = 0; n < d->nr_vcpus; n++)
 			vgic_vcpu_reset(d->vcpus[n]);
-		}
 		what = "memory: not enough free RAM, or pool";
 		err = build_ram(d);
 	}
@@ -300,7 +284,9 @@ static void build_guest(unsigned int i)
 static void start_guest(struct domain *d)
 {
 	for (unsigned int n = 0; n < d->nr_vcpus; n++)
-		cpus[d->vcpus[n]->cpu].vcpu = d->vcpus[n];
+		sched_place(d->vcpus[n], d->vcpus[n]->cpu,
+			    build.guests[d->id - 1].weight,
+			    build.guests[d->id - 1].slice_us);
 	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
 		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
 	domain_start(d);
@@ -323,11 +309,9 @@ void build_all(const void *fdt __unused)
 {
 	unsigned int nr = 0;
 
-	for (unsigned int c = 0; c < CONFIG_NR_CPUS; c++)
-		build.owner[c] = -1;
 	for (unsigned int i = 0; i < build.nr; i++)
 		if (build.ok[i])
-			build.ok[i] = place_guest(i);
+			build.ok[i] = has_cpus(&build.guests[i]);
 	for (unsigned int i = 0; i < build.nr; i++)
 		if (build.ok[i])
 			build_guest(i);

@@ -12,6 +12,7 @@
 #include <skerry/error.h>
 #include <skerry/fmt.h>
 #include <skerry/layout.h>
+#include <skerry/sched.h>
 #include <skerry/string.h>
 
 #define MAX_PA	     BIT(48)
@@ -27,7 +28,7 @@ struct reader {
 	int node;
 	const char *name, *child; /* child: "" in the guest's own node */
 	u32 address_cells, size_cells;
-	u32 cpus, spis, pool_mib, off;
+	u32 cpus, spis, pool_mib, off, weight, slice_us;
 	u32 id; /* of the xen,vcpu node being read, and its mask */
 	u64 mask, vcpus_seen;
 	enum when_all_off all_off;
@@ -167,6 +168,8 @@ static const struct rule guest_rules[] = {
 	{"nr_spis", NUMBER(0, MAX_SPIS, spis)},
 	{"xen,domain-p2m-mem-mb", NUMBER(1, MAX_POOL_MIB, pool_mib)},
 	{"skerry,wfi", .read = read_wfi},
+	{"skerry,weight", NUMBER(1, SCHED_MAX_WEIGHT, weight)},
+	{"skerry,slice-us", NUMBER(100, 1000000, slice_us)},
 	/* What this version can only leave off. */
 	{"xen,enhanced", .read = read_disabled},
 	{"passthrough", .read = read_disabled},
@@ -195,8 +198,6 @@ static const char *const unsupported[] = {"direct-map",
 					  "skerry,period-us",
 					  "skerry,budget-us",
 					  "skerry,deadline-us",
-					  "skerry,weight",
-					  "skerry,slice-us",
 					  "skerry,extra-time",
 					  "skerry,restart",
 					  "skerry,watchdog-ms",
@@ -475,6 +476,8 @@ static int check_guest(const struct reader *r)
 	if (g->vpl011 && !r->spis)
 		return refuse(r, "nr_spis", "0: vpl011 needs one");
 	g->nr_vcpus = r->cpus;
+	g->weight = r->weight;
+	g->slice_us = r->slice_us;
 	g->nr_spis = align_up(r->spis, 32); /* as GICD_TYPER counts */
 	g->pool_size = max(r->pool_mib * MIB, default_pool(g));
 	return 0;
@@ -492,6 +495,8 @@ int describe_guest(const void *fdt, int node, struct describe_guest *out,
 		.address_cells = 2,
 		.size_cells = 1, /* DT spec 2.3.5 */
 		.spis = GUEST_MIN_SPIS,
+		.weight = SCHED_WEIGHT,
+		.slice_us = SCHED_SLICE_US,
 	};
 	int child, ret;
 

@@ -22,9 +22,10 @@ void domain_start(struct domain *d)
 
 	WRITE_ONCE(d->state, DOMAIN_RUNNING);
 	store_release(&v->state, (u32)VCPU_PENDING);
-	/* The others' CPUs make them ready for CPU_ON. */
-	for (unsigned int i = 0; i < d->nr_vcpus; i++)
+	/* The others' CPUs, if idle, make them ready for CPU_ON. */
+	for (unsigned int i = 1; i < d->nr_vcpus; i++)
 		ipi_send(d->vcpus[i]->cpu, IPI_WAKE);
+	sched_wake(v);
 }
 
 void domain_stop(struct domain *d, enum stop_reason why)
@@ -34,7 +35,7 @@ void domain_stop(struct domain *d, enum stop_reason why)
 		d->stop_reason = why;
 		WRITE_ONCE(d->state, DOMAIN_STOPPING);
 		for (unsigned int i = 0; i < d->nr_vcpus; i++)
-			ipi_send(d->vcpus[i]->cpu, IPI_WAKE);
+			sched_kill(d->vcpus[i]);
 	}
 	spin_unlock(&d->lock);
 }
@@ -110,9 +111,6 @@ void domain_vcpu_left(struct vcpu *v)
 	struct domain *d = v->domain;
 	bool last;
 
-	timer_cancel(&v->ptimer.timer);
-	if (this_cpu()->fp_owner == v)
-		this_cpu()->fp_owner = NULL;
 	spin_lock(&d->lock);
 	last = --d->nr_inside == 0;
 	spin_unlock(&d->lock);

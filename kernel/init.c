@@ -40,6 +40,7 @@ static void init_this_cpu(unsigned int id)
 
 	cpu->id = id;
 	list_init(&cpu->timers);
+	sched_init_cpu(id);
 }
 
 /* The device tree, mapped as far as its header says, or die. */

@@ -6,6 +6,7 @@
 #include <skerry/irq.h>
 
 #include <skerry/arch/gic.h>
+#include <skerry/arch/timer.h>
 #include <skerry/console.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
@@ -61,8 +62,11 @@ bool irq_handle(void)
 		struct vcpu *v = this_cpu()->current;
 
 		gic_eoi(intid);
-		/* Stays active until the guest deactivates its own. */
-		if (likely(v))
+		/*
+		 * Stays active until the guest deactivates its own. Without a
+		 * line it is late, of a vCPU that has left.
+		 */
+		if (likely(v && arch_vtimer_line()))
 			vgic_inject_hw_ppi(v, GUEST_VTIMER_INTID);
 		else
 			gic_deactivate(intid);
@@ -75,7 +79,7 @@ bool irq_handle(void)
 	}
 	if (intid < GIC_SPURIOUS)
 		handle_other(intid);
-	return false;
+	return true;
 }
 
 void ipi_send(unsigned int cpu, u32 reasons)

@@ -66,7 +66,7 @@ static __noinline s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
 	}
 	spin_unlock(&d->vcpu_lock);
 	if (ret == PSCI_SUCCESS)
-		ipi_send(t->cpu, IPI_WAKE);
+		sched_wake(t);
 	return ret;
 }
 
@@ -75,6 +75,8 @@ static void cpu_off(struct vcpu *v)
 	struct domain *d = v->domain;
 
 	spin_lock(&d->vcpu_lock);
+	/* First: a CPU_ON that finds it off wakes it. */
+	sched_block(v);
 	WRITE_ONCE(v->state, (u32)VCPU_OFF);
 	spin_unlock(&d->vcpu_lock);
 }
@@ -210,8 +212,9 @@ bool psci_call(struct vcpu *v)
 		break;
 	case PSCI_CPU_ON:
 	case PSCI_CPU_ON64:
-		ret = cpu_on(v, arg(x[1], fn), arg(x[2], fn), arg(x[3], fn));
-		break;
+		x[0] = (u64)cpu_on(v, arg(x[1], fn), arg(x[2], fn),
+				   arg(x[3], fn));
+		return true; /* it may be on this CPU */
 	case PSCI_AFFINITY_INFO:
 	case PSCI_AFFINITY_INFO64:
 		ret = affinity_info(v, arg(x[1], fn), (u32)x[2]);

@@ -32,8 +32,14 @@ static void expired(struct timer *timer)
 	update(container_of(timer, struct vcpu, ptimer.timer));
 }
 
+static void vtimer_due(struct timer *timer)
+{
+	vgic_timer_due(container_of(timer, struct vcpu, vtimer));
+}
+
 void ptimer_vcpu_init(struct vcpu *v)
 {
+	timer_init(&v->vtimer, vtimer_due);
 	timer_init(&v->ptimer.timer, expired);
 }
 

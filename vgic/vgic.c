@@ -35,6 +35,14 @@ static void kick(struct vcpu *v)
 	ipi_send(v->cpu, IPI_REFRESH | IPI_WAKE);
 }
 
+/* v is not loaded: it sees its interrupts when it runs. */
+static void wake(struct vcpu *v, const struct vgic_irq *irq)
+{
+	/* An active one ends no wait. */
+	if (!irq->active && READ_ONCE(v->state) == VCPU_ON)
+		sched_wake(v);
+}
+
 /* By priority; active ones first, then first come among equals. */
 static void enqueue(struct vcpu *v, struct vgic_irq *irq)
 {
@@ -84,7 +92,9 @@ void vgic_requeue(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
 	if (!v || irq->taken || !vgic_needs_lr(d, irq))
 		return;
 	enqueue(v, irq);
-	if (!vgic_is_local(v))
+	if (!v->vgic.loaded)
+		wake(v, irq);
+	else if (!vgic_is_local(v))
 		kick(v);
 }
 
@@ -278,6 +288,15 @@ void vgic_inject_hw_ppi(struct vcpu *v, unsigned int intid)
 	spin_unlock(&d->vgic.lock);
 }
 
+void vgic_timer_due(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+
+	spin_lock(&d->vgic.lock);
+	inject_slow(d, &v->vgic.private[GUEST_VTIMER_INTID]);
+	spin_unlock(&d->vgic.lock);
+}
+
 /* One SGI to one vCPU; it is an edge. */
 static void raise_sgi(struct vcpu *t, unsigned int intid, bool group1)
 {
@@ -363,9 +382,12 @@ void vgic_maintain(struct vcpu *v)
 void vgic_load(struct vcpu *v)
 {
 	struct domain *d = v->domain;
+	const struct vgic_irq *timer = &v->vgic.private[GUEST_VTIMER_INTID];
 
 	gic_vcpu_load(&v->vgic.gic);
 	spin_lock(&d->vgic.lock);
+	if (timer->phys)
+		gic_activate(timer->pintid);
 	WRITE_ONCE(v->vgic.loaded, true);
 	WRITE_ONCE(v->vgic.refill, false);
 	v->vgic.waiting = false;
@@ -373,15 +395,34 @@ void vgic_load(struct vcpu *v)
 	spin_unlock(&d->vgic.lock);
 }
 
+/* An interrupt of v's queue that v would take. */
+static bool queue_is_pending(const struct vcpu *v)
+{
+	list_for_each(at, &v->vgic.queue) {
+		struct vgic_irq *irq = list_entry(at, struct vgic_irq, node);
+
+		if (!irq->active && vgic_is_deliverable(v->domain, irq))
+			return true;
+	}
+	return false;
+}
+
 void vgic_unload(struct vcpu *v)
 {
 	struct domain *d = v->domain;
+	const struct vgic_irq *timer = &v->vgic.private[GUEST_VTIMER_INTID];
 
 	spin_lock(&d->vgic.lock);
 	end_dropped(v);
 	vgic_fold_all(v);
+	/* The active state moves with v: its successor has a timer too. */
+	if (timer->phys)
+		gic_deactivate(timer->pintid);
 	WRITE_ONCE(v->vgic.loaded, false);
 	WRITE_ONCE(v->vgic.refill, false);
+	/* Who saw it loaded has sent an IPI that comes too late. */
+	if (READ_ONCE(v->state) == VCPU_ON && queue_is_pending(v))
+		sched_wake(v);
 	spin_unlock(&d->vgic.lock);
 	gic_vcpu_save(&v->vgic.gic);
 }
@@ -389,14 +430,10 @@ void vgic_unload(struct vcpu *v)
 bool vgic_has_pending(struct vcpu *v)
 {
 	struct domain *d = v->domain;
-	bool has = false;
+	bool has;
 
 	spin_lock(&d->vgic.lock);
-	list_for_each(at, &v->vgic.queue) {
-		struct vgic_irq *irq = list_entry(at, struct vgic_irq, node);
-
-		has |= !irq->active && vgic_is_deliverable(d, irq);
-	}
+	has = queue_is_pending(v);
 	if (vgic_is_local(v))
 		for (u32 used = v->vgic.lr_used; used && !has; used &= used - 1)
 			has = gic_lr_state((unsigned int)__builtin_ctz(used)) ==
@@ -427,9 +464,6 @@ void vgic_vcpu_reset(struct vcpu *v)
 	for (unsigned int n = 0; n < VGIC_NR_PRIVATE; n++) {
 		struct vgic_irq *irq = &g->private[n];
 
-		/* Left active by the last run of this vCPU, on this CPU. */
-		if (irq->phys)
-			gic_deactivate(irq->pintid);
 		if (irq->node.next)
 			list_del(&irq->node);
 		init_irq(irq, n);

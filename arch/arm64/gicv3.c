@@ -25,6 +25,7 @@
 #define GICD_ISENABLER	0x0100
 #define GICD_ICENABLER	0x0180
 #define GICD_ICPENDR	0x0280
+#define GICD_ISACTIVER	0x0300
 #define GICD_ICACTIVER	0x0380
 #define GICD_IPRIORITYR	0x0400
 #define GICD_ICFGR	0x0c00
@@ -228,6 +229,14 @@ void gic_eoi(u32 intid)
 void gic_deactivate(u32 intid)
 {
 	sysreg_write(S3_0_C12_C11_1, intid);
+}
+
+void gic_activate(u32 intid)
+{
+	mmio_write32(gic.redist[this_cpu()->id] + GICR_SGI + GICD_ISACTIVER,
+		     1U << intid);
+	/* Done before the caller lets the line rise. */
+	dsb(sy);
 }
 
 static u64 frame_of(u32 intid, unsigned int cpu)

@@ -70,6 +70,10 @@ void arch_vcpu_load(struct vcpu *v)
 	isb();
 	sysreg_write(vpidr_el2, sysreg_read(midr_el1));
 	SYSREGS(LOAD)
+	/* Its forwarded timer interrupt is active before the line can rise. */
+	cpu->current = v;
+	vgic_load(v);
+	timer_cancel(&v->vtimer);
 	sysreg_write(cntv_cval_el0, s->cntv_cval);
 	sysreg_write(cntv_ctl_el0, s->cntv_ctl);
 	sysreg_write(cptr_el2, guest_cptr(cpu->fp_owner == v));
@@ -83,8 +87,9 @@ void arch_vcpu_load(struct vcpu *v)
 		v->domain->last_vcpu[cpu->id] = v;
 	}
 	isb();
-	cpu->current = v;
-	vgic_load(v);
+	/* A wake came while the CPU was between two. */
+	if (READ_ONCE(cpu->sched.resched))
+		ipi_send(cpu->id, IPI_WAKE);
 }
 
 void arch_vcpu_unload(struct vcpu *v)
@@ -95,25 +100,29 @@ void arch_vcpu_unload(struct vcpu *v)
 	if (arch_drain_serror())
 		log_line("d%u: SError taken while its vCPU %u was put off",
 			 v->domain->id, v->id);
-	vgic_unload(v);
+	/* Off before its interrupt is deactivated, or that fires again. */
 	s->cntv_cval = sysreg_read(cntv_cval_el0);
 	s->cntv_ctl = sysreg_read(cntv_ctl_el0);
 	sysreg_write(cntv_ctl_el0, 0);
+	isb();
+	vgic_unload(v);
+	/* A ready one sees its own timer when it is loaded again. */
+	if (!v->sched.ready &&
+	    (s->cntv_ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
+		timer_arm(&v->vtimer, s->cntv_cval + v->arch.cntvoff);
 	SYSREGS(SAVE)
 	/* The hardware clears VSE when the guest takes the SError. */
 	v->arch.hcr = sysreg_read(hcr_el2);
 	cpu->current = NULL;
 }
 
-static u64 guest_hcr(const struct vcpu *v)
+static u64 guest_hcr(void)
 {
 	u64 hcr = HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB |
 		  HCR_BSU_IS | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR |
 		  HCR_TSW | HCR_RW;
 	u64 isar1 = sysreg_read(id_aa64isar1_el1);
 
-	if (v->domain->wfi_trap)
-		hcr |= HCR_TWI;
 	if (isar1 & (BITS(11, 4) | BITS(31, 24))) /* pointer authentication */
 		hcr |= HCR_APK | HCR_API;
 	if (sysreg_read(id_aa64pfr0_el1) & BITS(31, 28)) /* RAS */
@@ -134,7 +143,7 @@ void arch_vcpu_reset(struct vcpu *v)
 	a->regs.pstate = SPSR_D | SPSR_A | SPSR_I | SPSR_F | SPSR_EL1H;
 	a->sys.sctlr = SCTLR_EL1_GUEST;
 	a->sys.vmpidr = vcpu_mpidr(v->id);
-	a->hcr = guest_hcr(v);
+	a->hcr = guest_hcr();
 	a->vttbr = v->domain->s2.vttbr;
 	a->cntvoff = v->domain->cntvoff;
 }
@@ -143,6 +152,20 @@ void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg)
 {
 	v->arch.regs.x[0] = arg;
 	v->arch.regs.pc = entry.v;
+}
+
+void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe)
+{
+	u64 hcr = (v->arch.hcr & ~(HCR_TWI | HCR_TWE)) | (wfi ? HCR_TWI : 0) |
+		  (wfe ? HCR_TWE : 0);
+
+	if (hcr == v->arch.hcr)
+		return;
+	v->arch.hcr = hcr;
+	/* VSE is the hardware's while it is loaded. */
+	if (this_cpu()->current == v)
+		sysreg_write(hcr_el2, (sysreg_read(hcr_el2) & HCR_VSE) |
+					      (hcr & ~HCR_VSE));
 }
 
 u64 arch_vcpu_pc(const struct vcpu *v)

@@ -20,30 +20,36 @@
 #define VECTORS_SIZE 0x800
 
 /*
- * After what may have stopped v: v again, or what is left. Another CPU that
- * stops v sends an IPI, so other traps need not look.
+ * On the way out of what may have made another vCPU ready, or stopped v: v
+ * again, or what is to run now. Another CPU that asks sends an IPI.
  */
 static struct vcpu *next_vcpu(struct vcpu *v)
 {
-	if (likely(READ_ONCE(v->state) == VCPU_ON &&
-		   !domain_is_stopping(v->domain)))
-		return v;
-	return cpu_pick();
+	return likely(!READ_ONCE(this_cpu()->sched.resched)) ? v : sched_next();
 }
 
 /*
- * Blocked in a trapped WFI or CPU_SUSPEND: the CPU is v's own, so it waits
- * here with v loaded and takes interrupts by polling. WFI wakes although they
- * are masked (Arm ARM D1.7.2).
+ * A trapped WFI or CPU_SUSPEND. Where nobody else is ready, v waits here and
+ * stays loaded; interrupts are polled, as WFI wakes although they are masked
+ * (Arm ARM D1.7.2).
  */
-static __noinline void wait_blocked(struct vcpu *v)
+static __noinline struct vcpu *wait(struct vcpu *v)
 {
-	while (READ_ONCE(v->state) == VCPU_ON &&
-	       !domain_is_stopping(v->domain) && !vgic_has_pending(v)) {
+	const struct sched_cpu *c = &this_cpu()->sched;
+
+	v->blocked = false;
+	while (!vgic_has_pending(v)) {
+		if (sched_is_contended() || READ_ONCE(c->resched)) {
+			sched_block(v);
+			/* What came before was told to a ready vCPU. */
+			if (vgic_has_pending(v))
+				sched_wake(v);
+			break;
+		}
 		wfi();
 		irq_handle();
 	}
-	v->blocked = false;
+	return next_vcpu(v);
 }
 
 struct vcpu *trap_call(struct vcpu *v, u64 esr)
@@ -64,9 +70,7 @@ struct vcpu *trap_call(struct vcpu *v, u64 esr)
 		ghost_check_domain(v->domain);
 	if (likely(!psci_call(v)))
 		return v;
-	if (v->blocked)
-		wait_blocked(v);
-	return next_vcpu(v);
+	return v->blocked ? wait(v) : next_vcpu(v);
 }
 
 struct vcpu *trap_irq(struct vcpu *v)
@@ -205,7 +209,7 @@ struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 	v->arch.esr = esr;
 	if (likely(field_get(ESR_EC, esr) == EC_DABT_LOW)) {
 		data_abort(v, esr);
-		return v;
+		return next_vcpu(v);
 	}
 	switch (field_get(ESR_EC, esr)) {
 	case EC_SYSREG:
@@ -216,18 +220,18 @@ struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 		break;
 	case EC_WFX:
 		arch_vcpu_skip(&v->arch);
-		if (esr & BIT(0)) /* a trapped WFE just returns */
-			break;
-		wait_blocked(v);
-		return next_vcpu(v);
+		if (!(esr & BIT(0)))
+			return wait(v);
+		sched_yield(v); /* WFE */
+		break;
 	case EC_IABT_LOW:
 		fetch_abort(v, esr);
-		return next_vcpu(v);
+		break;
 	default:
 		/* SVE, SME, trapped AArch32, LD64B, ...: not for guests. */
 		arch_inject_undef(v);
 	}
-	return v;
+	return next_vcpu(v);
 }
 
 struct vcpu *trap_fiq(struct vcpu *v, u64 esr __unused)

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <skerry/list.h>
+#include <skerry/sched.h>
 #include <asm/cpu.h>
 
 struct vcpu;
@@ -13,7 +13,7 @@ struct vcpu;
 /* Reasons for an IPI; bits of struct cpu.ipi. */
 enum {
 	IPI_REFRESH = BIT(0), /* look at the current vCPU's interrupts */
-	IPI_WAKE = BIT(1),    /* a vCPU of yours changed its power state */
+	IPI_WAKE = BIT(1),    /* choose again which vCPU to run */
 	IPI_STOP = BIT(2),    /* panic elsewhere: park */
 };
 
@@ -21,9 +21,9 @@ struct cpu {
 	struct vcpu *current; /* loaded vCPU or NULL; assembly knows */
 	u64 stack_top;	      /* likewise */
 	unsigned int id;
-	struct vcpu *vcpu;     /* the one placed here, or NULL; set at boot */
 	struct vcpu *fp_owner; /* whose FP state the registers hold */
 	struct list timers;    /* by deadline */
+	struct sched_cpu sched;
 	u32 ipi;	       /* pending reasons; any CPU ORs, owner swaps */
 	u32 online;	       /* any CPU reads */
 	u32 ranks;	       /* debug: bit per lock rank held */
@@ -52,8 +52,6 @@ void ipi_send(unsigned int cpu, u32 reasons);
 /* Take what has come; called from the SGI handler. */
 void ipi_handle(void);
 
-/* Next vCPU for this CPU, or NULL for idle. */
-struct vcpu *cpu_pick(void);
 /* Boot order of a secondary CPU, then idle; never returns. */
 __noreturn void cpu_secondary_main(void);
 __noreturn void cpu_idle(void);

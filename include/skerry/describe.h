@@ -25,6 +25,7 @@ struct describe_guest {
 	u64 pool_size; /* bytes; xen,domain-p2m-mem-mb or our default */
 	bool vpl011;
 	bool wfi_trap;
+	u32 weight, slice_us; /* sched.h */
 	struct describe_module kernel, ramdisk;
 	const char *bootargs; /* in the host DTB; "" when none */
 	/* Mask of physical CPUs allowed for each vCPU. */

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A virtual CPU. In this version each one has a physical CPU of its own, which
- * runs it or idles.
- */
+/* A virtual CPU. It runs on the physical CPU where it was placed (sched.h). */
 #pragma once
 
 #include <skerry/arch/vcpu.h>
-#include <skerry/time.h>
+#include <skerry/sched.h>
 #include <skerry/vgic.h>
 
 struct domain;
@@ -29,6 +26,8 @@ struct vcpu {
 	unsigned int id;      /* in the domain */
 	unsigned int cpu;     /* physical CPU */
 	u32 state;	      /* enum vcpu_state; RANK_VCPU of the domain */
+	struct sched_vcpu sched;
+	struct timer vtimer; /* stands in for CNTV_* while it is blocked */
 	bool blocked;	      /* in a trapped WFI or CPU_SUSPEND: idle until an
 			       * interrupt; only its CPU writes it */
 	u64 on_entry, on_arg; /* of a pending CPU_ON */

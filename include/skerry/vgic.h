@@ -90,6 +90,8 @@ void vgic_set_private(struct vcpu *v, unsigned int intid, bool level);
  * The fast path of the virtual timer.
  */
 void vgic_inject_hw_ppi(struct vcpu *v, unsigned int intid);
+/* The same of a vCPU that is not loaded, whose timer an EL2 timer stood for. */
+void vgic_timer_due(struct vcpu *v);
 /* ICC_SGI1R/SGI0R/ASGI1R value written by v (IHI 0069 12.2.x). */
 void vgic_write_sgir(struct vcpu *v, u64 val, bool group1);
 

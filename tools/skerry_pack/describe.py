@@ -33,7 +33,7 @@ KNOWN = {
     "xen,shm-id", "xen,reg", "xen,path", "xen,force-assign-without-iommu",
     "xen,passthrough", "xen,evtchn", "xen,dom0-bootargs",
     "skerry,period-us", "skerry,budget-us", "skerry,deadline-us",
-    "skerry,weight", "skerry,slice-us", "skerry,extra-time",
+    "skerry,extra-time",
     "skerry,restart", "skerry,watchdog-ms", "skerry,role", "skerry,dma",
     "skerry,config",
 }
@@ -109,7 +109,6 @@ class Checker:
                 self._foreign(node)
         if not self.guests:
             self.errors.add(chosen, "xen,domain", "no guest is described")
-        self._resources(chosen)
 
     # --- helpers -----------------------------------------------------------
 
@@ -207,6 +206,17 @@ class Checker:
             self.errors.add(node, prop, f"{count}: at most {MAX_SPIS}")
         elif not count and "vpl011" in node.props:
             self.errors.add(node, prop, "0: vpl011 needs one")
+
+    def _range(self, node, prop, low, high):
+        value = self._get(node, prop, node.u32)
+        if value is not None and not low <= value <= high:
+            self.errors.add(node, prop, f"{value}: must be {low} to {high}")
+
+    def _weight(self, _guest, node, prop):
+        self._range(node, prop, 1, 65535)
+
+    def _slice(self, _guest, node, prop):
+        self._range(node, prop, 100, 1000000)
 
     def _enhanced(self, _guest, node, prop):
         value = self._get(node, prop, lambda p: node.strings(p) or [""])
@@ -332,36 +342,6 @@ class Checker:
                             f"has {self.nr_cpus} CPUs")
         guest.affinity[number] = allowed
 
-    # --- all together --------------------------------------------------------
-
-    def _resources(self, chosen):
-        """Each vCPU has a physical CPU of its own: is there an assignment?"""
-        if not self.nr_cpus:
-            return
-        wanted = [(g, i) for g in self.guests for i in range(g.cpus)]
-        if len(wanted) > self.nr_cpus:
-            self.errors.add(chosen, "cpus", f"{len(wanted)} vCPUs, but the "
-                            f"board has {self.nr_cpus} CPUs")
-            return
-        owner = {}
-
-        def place(vcpu, seen):
-            guest, number = vcpu
-            for cpu in sorted(guest.affinity.get(number,
-                                                 range(self.nr_cpus))):
-                if cpu >= self.nr_cpus or cpu in seen:
-                    continue
-                seen.add(cpu)
-                if cpu not in owner or place(owner[cpu], seen):
-                    owner[cpu] = vcpu
-                    return True
-            return False
-
-        for vcpu in wanted:
-            if not place((vcpu[0], vcpu[1]), set()):
-                self.errors.add(vcpu[0].node, "hard-affinity",
-                                f"no CPU of its own for vCPU {vcpu[1]}")
-
 
 PROPS = {
     "compatible": Checker._accept,
@@ -376,6 +356,8 @@ PROPS = {
     "xen,enhanced": Checker._enhanced,
     "xen,domain-p2m-mem-mb": Checker._pool,
     "skerry,wfi": Checker._wfi,
+    "skerry,weight": Checker._weight,
+    "skerry,slice-us": Checker._slice,
     "#address-cells": Checker._cells,
     "#size-cells": Checker._cells,
 }

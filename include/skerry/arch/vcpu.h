@@ -59,6 +59,9 @@ static inline void arch_vcpu_skip(struct arch_vcpu *a)
 	a->regs.pc += 4;
 }
 
+/* Whether WFI and WFE of v trap. On v's CPU. */
+void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe);
+
 /* Exceptions to the guest's EL1 (Arm ARM D1.3); after a full entry only. */
 void arch_inject_undef(struct vcpu *v);
 void arch_inject_abort(struct vcpu *v, bool fetch, u64 far);

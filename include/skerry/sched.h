@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which vCPU a physical CPU runs: weighted round-robin by virtual time. A vCPU
+ * stays on the CPU where it was placed. Times in ticks of the system counter;
+ * virtual time is that times SCHED_WEIGHT / weight, so that vCPUs that are
+ * always ready get shares as their weights. Tickless: a slice ends by a timer
+ * only where another vCPU is ready, and only then WFI and WFE trap.
+ */
+#pragma once
+
+#include <skerry/spinlock.h>
+#include <skerry/time.h>
+
+struct vcpu;
+
+#define SCHED_WEIGHT	 256 /* of a vCPU without skerry,weight */
+#define SCHED_MAX_WEIGHT 65535
+#define SCHED_SLICE_US	 5000
+
+/* Of a vCPU; RANK_SCHED of its CPU. */
+struct sched_vcpu {
+	struct list node;   /* in the queue, when ready and not running */
+	struct list placed; /* among all vCPUs of its CPU */
+	bool ready;	    /* wants the CPU; running or queued */
+	u32 weight;
+	u64 slice;
+	u64 vtime;
+	u64 since; /* it began to run, or became ready */
+	/* For the figures. */
+	u64 ran, waited, worst_wait;
+	u64 nr_runs;
+};
+
+/* Of a CPU. */
+struct sched_cpu {
+	struct spinlock lock;
+	struct list queue; /* ready ones by virtual time */
+	struct list placed;
+	struct vcpu *running; /* NULL: idle */
+	u64 vtime;	      /* the least a vCPU may wake with, plus a bonus */
+	struct timer slice_end;
+	u32 resched; /* look again before the guest is entered; any CPU sets */
+	u32 reap;    /* a domain is stopping; likewise */
+	u64 nr_switches;
+};
+
+void sched_init_cpu(unsigned int cpu);
+/* Boot, or creation of v: its CPU for good; slice in us. Not ready yet. */
+void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us);
+/* Ready; sends its CPU an IPI if that has to look. Any CPU, idempotent. */
+void sched_wake(struct vcpu *v);
+/* Not ready; the caller checks afterwards whether v is to wake again. */
+void sched_block(struct vcpu *v);
+/* v's domain is stopping: it never runs again. Any CPU. */
+void sched_kill(struct vcpu *v);
+/* After a trapped WFE: the next one goes first. On v's CPU. */
+void sched_yield(struct vcpu *v);
+/* Somebody else is ready on the calling CPU. */
+bool sched_is_contended(void);
+/* The vCPU to run next, NULL for none. For what runs now, its time is up. */
+struct vcpu *sched_next(void);
+/* Idle loop: let go of stopped vCPUs, make ready those that are off. */
+void sched_idle(void);

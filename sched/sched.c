@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Weighted round-robin by virtual time (start-time fair queueing): the ready
+ * vCPU with the least virtual time runs for its slice. One that wakes is at
+ * most BONUS behind the others, so sleep is no credit; it takes the CPU at once
+ * from one of lower weight, or when it is clearly behind.
+ */
+#include <skerry/sched.h>
+
+#include <skerry/cpu.h>
+#include <skerry/domain.h>
+#include <skerry/init.h>
+
+#define BONUS_US 2000
+#define GRAIN_US 500
+
+static u64 us(u64 n)
+{
+	return n * time_freq() / 1000000;
+}
+
+static struct sched_cpu *sched_of(const struct vcpu *v)
+{
+	return &cpus[v->cpu].sched;
+}
+
+static void slice_ended(struct timer *t)
+{
+	WRITE_ONCE(container_of(t, struct sched_cpu, slice_end)->resched, 1U);
+}
+
+void sched_init_cpu(unsigned int cpu)
+{
+	struct sched_cpu *c = &cpus[cpu].sched;
+
+	spin_init(&c->lock, RANK_SCHED);
+	list_init(&c->queue);
+	list_init(&c->placed);
+	timer_init(&c->slice_end, slice_ended);
+}
+
+void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
+{
+	struct sched_cpu *c = &cpus[cpu].sched;
+
+	v->cpu = cpu;
+	v->sched.weight = weight;
+	v->sched.slice = us(slice_us);
+	list_init(&v->sched.node);
+	spin_lock(&c->lock);
+	list_add_before(&c->placed, &v->sched.placed);
+	spin_unlock(&c->lock);
+}
+
+/* From the tail, where one that has run its slice belongs most often. */
+static void insert(struct sched_cpu *c, struct vcpu *v)
+{
+	struct list *at = c->queue.prev;
+
+	while (at != &c->queue &&
+	       list_entry(at, struct vcpu, sched.node)->sched.vtime >
+		       v->sched.vtime)
+		at = at->prev;
+	list_add_before(at->next, &v->sched.node);
+}
+
+static void charge(struct vcpu *v, u64 now)
+{
+	u64 ran = now - v->sched.since;
+
+	v->sched.ran += ran;
+	v->sched.vtime += ran * SCHED_WEIGHT / v->sched.weight;
+	v->sched.since = now;
+}
+
+/* v is in the queue, cur was charged up to now. */
+static bool preempts(const struct vcpu *v, const struct vcpu *cur)
+{
+	u64 lead = cur->sched.vtime - v->sched.vtime;
+
+	if ((s64)lead <= 0)
+		return false;
+	return v->sched.weight > cur->sched.weight || lead > us(GRAIN_US);
+}
+
+static void ask(struct sched_cpu *c, unsigned int cpu)
+{
+	if (READ_ONCE(c->resched))
+		return;
+	WRITE_ONCE(c->resched, 1U);
+	if (cpu != this_cpu()->id)
+		ipi_send(cpu, IPI_WAKE);
+}
+
+void sched_wake(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v);
+	struct vcpu *cur;
+	bool first;
+	u64 now;
+
+	spin_lock(&c->lock);
+	if (v->sched.ready || domain_is_stopping(v->domain)) {
+		spin_unlock(&c->lock);
+		return;
+	}
+	now = time_now();
+	cur = c->running;
+	first = list_is_empty(&c->queue);
+	if (cur) {
+		charge(cur, now);
+		/* It may have been alone, and run for long. */
+		if (first)
+			c->vtime = max(c->vtime, cur->sched.vtime);
+	}
+	v->sched.ready = true;
+	v->sched.since = now;
+	if ((s64)(v->sched.vtime - (c->vtime - us(BONUS_US))) < 0)
+		v->sched.vtime = c->vtime - us(BONUS_US);
+	insert(c, v);
+	/* Alone, the running one has no slice and waits without a trap. */
+	if (!cur || first || preempts(v, cur))
+		ask(c, v->cpu);
+	spin_unlock(&c->lock);
+}
+
+void sched_block(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v);
+
+	spin_lock(&c->lock);
+	v->sched.ready = false;
+	WRITE_ONCE(c->resched, 1U);
+	spin_unlock(&c->lock);
+}
+
+void sched_kill(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v);
+
+	spin_lock(&c->lock);
+	v->sched.ready = false;
+	list_del(&v->sched.node);
+	WRITE_ONCE(c->reap, 1U);
+	ask(c, v->cpu);
+	spin_unlock(&c->lock);
+}
+
+bool sched_is_contended(void)
+{
+	return !list_is_empty(&this_cpu()->sched.queue);
+}
+
+void sched_yield(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v);
+
+	spin_lock(&c->lock);
+	if (!list_is_empty(&c->queue)) {
+		const struct vcpu *head = list_entry(c->queue.next, struct vcpu,
+						     sched.node);
+
+		charge(v, time_now());
+		v->sched.vtime = max(v->sched.vtime, head->sched.vtime);
+		WRITE_ONCE(c->resched, 1U);
+	}
+	spin_unlock(&c->lock);
+}
+
+/* As after power-on. Done while it is off, so that CPU_ON has little to do. */
+static void reset(struct vcpu *v)
+{
+	timer_cancel(&v->ptimer.timer);
+	timer_cancel(&v->vtimer);
+	v->ptimer.ctl = 0;
+	v->blocked = false;
+	v->flush_done = v->caches_on = false;
+	v->flush_pos = 0;
+	arch_vcpu_reset(v);
+	vgic_vcpu_reset(v);
+	v->fresh = true;
+}
+
+/* CPU_ON was given: take it, unless the domain was stopped. */
+static bool take_pending(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+	bool take;
+
+	if (!v->fresh)
+		reset(v);
+	spin_lock(&d->vcpu_lock);
+	take = v->state == VCPU_PENDING && !domain_is_stopping(d);
+	if (take) {
+		arch_vcpu_start(v, IPA(v->on_entry), v->on_arg);
+		v->fresh = false;
+		WRITE_ONCE(v->state, VCPU_ON);
+	}
+	spin_unlock(&d->vcpu_lock);
+	if (take)
+		init_first_guest();
+	return take;
+}
+
+/* Under the lock: account for what ran, and choose. */
+static struct vcpu *choose(struct sched_cpu *c, u64 now)
+{
+	struct vcpu *prev = c->running, *v = NULL;
+
+	WRITE_ONCE(c->resched, 0U);
+	if (prev) {
+		charge(prev, now);
+		if (prev->sched.ready)
+			insert(c, prev);
+	}
+	if (!list_is_empty(&c->queue)) {
+		v = list_entry(c->queue.next, struct vcpu, sched.node);
+		list_del(&v->sched.node);
+		c->vtime = max(c->vtime, v->sched.vtime);
+		if (v != prev) {
+			u64 waited = now - v->sched.since;
+
+			v->sched.waited += waited;
+			v->sched.worst_wait = max(v->sched.worst_wait, waited);
+			v->sched.nr_runs++;
+			c->nr_switches++;
+		}
+		v->sched.since = now;
+	}
+	c->running = v;
+	return v;
+}
+
+struct vcpu *sched_next(void)
+{
+	struct cpu *cpu = this_cpu();
+	struct sched_cpu *c = &cpu->sched;
+	u64 now = time_now();
+	bool contended;
+	struct vcpu *v;
+
+	do {
+		spin_lock(&c->lock);
+		v = choose(c, now);
+		/* What is loaded leaves first, if it is to be off or reset. */
+		if (v && (c->reap || (READ_ONCE(v->state) == VCPU_PENDING &&
+				      cpu->current == v))) {
+			insert(c, v);
+			c->running = v = NULL;
+		}
+		/* Switched off while it was being woken: a wake too many. */
+		if (v && READ_ONCE(v->state) == VCPU_OFF)
+			v->sched.ready = false;
+		contended = !list_is_empty(&c->queue);
+		spin_unlock(&c->lock);
+	} while (v && (!v->sched.ready || (READ_ONCE(v->state) == VCPU_PENDING &&
+					   !take_pending(v))));
+	if (v && contended)
+		timer_arm(&c->slice_end, now + v->sched.slice);
+	else
+		timer_cancel(&c->slice_end);
+	if (v)
+		arch_vcpu_trap_wait(v, contended || v->domain->wfi_trap,
+				    contended);
+	return v;
+}
+
+static void reap(struct cpu *cpu)
+{
+	struct sched_cpu *c = &cpu->sched;
+
+	WRITE_ONCE(c->reap, 0U);
+	for (struct list *at = c->placed.next, *next; at != &c->placed;
+	     at = next) {
+		struct vcpu *v = list_entry(at, struct vcpu, sched.placed);
+
+		next = at->next;
+		if (!domain_is_stopping(v->domain))
+			continue;
+		timer_cancel(&v->ptimer.timer);
+		timer_cancel(&v->vtimer);
+		if (cpu->fp_owner == v)
+			cpu->fp_owner = NULL;
+		spin_lock(&c->lock);
+		list_del(at);
+		if (c->running == v)
+			c->running = NULL;
+		spin_unlock(&c->lock);
+		domain_vcpu_left(v);
+	}
+}
+
+void sched_idle(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (READ_ONCE(cpu->sched.reap))
+		reap(cpu);
+	list_for_each(at, &cpu->sched.placed) {
+		struct vcpu *v = list_entry(at, struct vcpu, sched.placed);
+
+		if (!v->fresh && READ_ONCE(v->state) == VCPU_OFF &&
+		    READ_ONCE(v->domain->state) == DOMAIN_RUNNING)
+			reset(v);
+	}
+}
