@@ -91,6 +91,7 @@ static void all_off(void)
 static void finish(struct domain *d)
 {
 	static const char *const words[] = {"off", "reset", "crashed"};
+	u64 ran = 0;
 
 	console_guest_flush(d);
 	stage2_exit(&d->s2);
@@ -100,6 +101,10 @@ static void finish(struct domain *d)
 				    (u8)d->id));
 	}
 	d->nr_ram = 0;
+	for (unsigned int i = 0; i < d->nr_vcpus; i++)
+		ran += d->vcpus[i]->sched.ran;
+	log_line("d%u %s: ran %lu us", d->id, d->name,
+		 ran * 1000 / (time_freq() / 1000));
 	if (d->stop_reason != STOP_CRASH)
 		log_line("d%u %s: %s", d->id, d->name, words[d->stop_reason]);
 	WRITE_ONCE(d->state, DOMAIN_OFF);

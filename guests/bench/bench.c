@@ -5,7 +5,7 @@
  * no single call can be tuned alone: AFFINITY_INFO, an unknown function, an
  * IPRIORITYR byte, a register of the last redistributor.
  * Boot arguments: iterations=N (default 1000); `wait` only sits in WFI, to be
- * present beside a guest that measures.
+ * present beside a guest that measures; `spin_ms=N` only counts for so long.
  */
 #include "guest.h"
 
@@ -80,8 +80,24 @@ static void measure(const char *name, void (*fn)(void))
 	       to_ns(min), to_ns(max), iterations);
 }
 
+/* Never waits; what it counted in the time is its share of the CPU. */
+static void spin(u64 ms)
+{
+	u64 end = now() + ms * 1000 * ticks_per_us(), count = 0;
+
+	while (now() < end)
+		count++;
+	printf("BENCH_SPIN %lu\n", count);
+}
+
 void guest_main(void)
 {
+	u64 ms = bootarg_num("spin_ms", 0);
+
+	if (ms) {
+		spin(ms);
+		return;
+	}
 	if (bootarg_num("wait", 0)) {
 		printf("BENCH_WAIT\n");
 		irq_off();

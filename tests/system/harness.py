@@ -94,6 +94,7 @@ class Boot:
     mode: str = "direct"
     timeout: int = 90
     icount: bool = True
+    icount_shift: int = 0
     chosen: str = ""
     bootargs: str = None
     force: bool = False
@@ -115,6 +116,7 @@ class Boot:
         machine = qemu.Machine(cpus=self.cpus or cpus, mem=self.mem or mem,
                                gic=self.gic, cpu=self.cpu,
                                icount=self.icount,
+                               icount_shift=self.icount_shift,
                                virtualization=self.virtualization)
         blob = machine.device_tree(os.path.join(out, "board.dtb"))
         with open(self.hyp, "rb") as f:

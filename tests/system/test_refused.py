@@ -79,20 +79,12 @@ def test_refused(name, change, line):
     expect_tap(result, 1)
 
 
-def test_too_many_vcpus():
-    """Each vCPU needs a physical CPU of its own in this version."""
-    result = Boot("refused-cpus", [GOOD, bad(cpus=2)], cpus=2,
+def test_affinity_without_cpu():
+    pin = "v { compatible = \"xen,vcpu\"; id = <0>; hard-affinity = \"5\"; };"
+    result = Boot("refused-pin", [GOOD, bad(extra=pin)], cpus=4,
                   force=True).run()
-    expect(result, r"^\(sk\) refused: bad: cpus: no physical CPU of its own", 1)
-    expect_tap(result, 1)
-    expect_status(result, 2)
-
-
-def test_affinity_clash():
-    pin = "v { compatible = \"xen,vcpu\"; id = <0>; hard-affinity = \"1\"; };"
-    result = Boot("refused-pin", [hello(extra=pin), bad(extra=pin)], cpus=4,
-                  force=True).run()
-    expect(result, r"^\(sk\) refused: bad: cpus: no physical CPU", 1)
+    expect(result, r"^\(sk\) refused: bad: hard-affinity: no physical CPU for "
+           r"vCPU 0 \(4 CPUs, affinity 0x20\)", 1)
     expect_tap(result, 1)
     expect_status(result, 2)
 

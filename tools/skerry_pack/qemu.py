@@ -38,6 +38,7 @@ class Machine:
     virtualization: bool = True
     secure: bool = False
     icount: bool = True
+    icount_shift: int = 0		# an instruction takes 2^shift ns
     extra: list = field(default_factory=list)
     qemu: str = "qemu-system-aarch64"
 
@@ -51,7 +52,7 @@ class Machine:
                str(self.cpus), "-m", str(self.mem), "-nic", "none",
                "-no-reboot", "-display", "none"]
         if self.icount:
-            out += ["-icount", "shift=0,sleep=off", "-rtc",
+            out += ["-icount", f"shift={self.icount_shift},sleep=off", "-rtc",
                     "base=2026-01-01T00:00:00,clock=vm"]
         return out + self.extra
 
