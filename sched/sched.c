@@ -14,6 +14,8 @@
 #define BONUS_US 2000
 #define GRAIN_US 500
 
+static u64 bonus, grain; /* in ticks */
+
 static u64 us(u64 n)
 {
 	return n * time_freq() / 1000000;
@@ -37,6 +39,8 @@ void sched_init_cpu(unsigned int cpu)
 	list_init(&c->queue);
 	list_init(&c->placed);
 	timer_init(&c->slice_end, slice_ended);
+	bonus = us(BONUS_US);
+	grain = us(GRAIN_US);
 }
 
 void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
@@ -80,7 +84,7 @@ static bool preempts(const struct vcpu *v, const struct vcpu *cur)
 
 	if ((s64)lead <= 0)
 		return false;
-	return v->sched.weight > cur->sched.weight || lead > us(GRAIN_US);
+	return v->sched.weight > cur->sched.weight || lead > grain;
 }
 
 static void ask(struct sched_cpu *c, unsigned int cpu)
@@ -115,8 +119,8 @@ void sched_wake(struct vcpu *v)
 	}
 	v->sched.ready = true;
 	v->sched.since = now;
-	if ((s64)(v->sched.vtime - (c->vtime - us(BONUS_US))) < 0)
-		v->sched.vtime = c->vtime - us(BONUS_US);
+	if ((s64)(v->sched.vtime - (c->vtime - bonus)) < 0)
+		v->sched.vtime = c->vtime - bonus;
 	insert(c, v);
 	/* Alone, the running one has no slice and waits without a trap. */
 	if (!cur || first || preempts(v, cur))
