@@ -12,7 +12,6 @@ enum lock_rank {
 	RANK_DOMAIN = 1,
 	RANK_VCPU,
 	RANK_VGIC,
-	RANK_TIME,
 	RANK_PAGE,
 	RANK_MMU,
 	RANK_GIC,
