@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PL011 console driver: polled output, received bytes by interrupt. */
 #include <skerry/pl011.h>
-#include <asm/io.h>
 
-/* clang-format off */
-#define UARTDR		0x00
-#define UARTFR		0x18
-#define UARTFR_RXFE	BIT(4)
-#define UARTFR_TXFF	BIT(5)
-#define UARTLCR_H	0x2c
-#define UARTLCR_FEN	BIT(4)
-#define UARTLCR_WLEN8	BITS(6, 5)
-#define UARTCR		0x30
-#define UARTCR_EN_TX_RX	0x301
-#define UARTIMSC	0x38
-#define UARTICR		0x44
-#define UARTINT_RX	BIT(4)
-#define UARTINT_TX	BIT(5)
-#define UARTINT_RT	BIT(6)
-#define UARTINT_ALL	0x7ff
-/* clang-format on */
+#include <asm/io.h>
+#include <skerry/pl011_regs.h>
 
 bool pl011_try_putc(u64 base, char c)
 {

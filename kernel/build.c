@@ -12,6 +12,7 @@
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
+#include <skerry/dt.h>
 #include <skerry/error.h>
 #include <skerry/irq.h>
 #include <skerry/layout.h>
@@ -71,17 +72,17 @@ static bool add_module(const struct describe_module *m)
 void build_read(const void *fdt)
 {
 	struct describe_error err;
-	int node = 0;
+	struct dt_node node = {.name = NULL};
 
 	if (describe_chosen(fdt, &build.when_all_off, &err))
 		die("%s", err.text);
-	while ((node = describe_next(fdt, node)) > 0) {
+	while (describe_next(fdt, &node)) {
 		struct describe_guest *g = &build.guests[build.nr];
 
 		if (build.nr == CONFIG_MAX_DOMAINS)
 			die("chosen: more than %u xen,domain nodes",
 			    CONFIG_MAX_DOMAINS);
-		if (describe_guest(fdt, node, g, &err))
+		if (describe_guest(&node, g, &err))
 			log_line("refused: %s", err.text);
 		else if (!add_module(&g->kernel) || !add_module(&g->ramdisk))
 			log_line("refused: %s: reg: module overlaps another guest's",

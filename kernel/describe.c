@@ -9,6 +9,7 @@
 
 #include <libfdt.h>
 
+#include <skerry/dt.h>
 #include <skerry/error.h>
 #include <skerry/fmt.h>
 #include <skerry/layout.h>
@@ -19,438 +20,401 @@
 #define MAX_SPIS     960 /* INTIDs 32 to 991: registers of 32 */
 #define MAX_BOOTARGS 4096
 #define MAX_POOL_MIB 1024
+#define MAX_CPU	     999 /* in hard-affinity */
 #define MAX_MEMORY   (GUEST_RAM0_SIZE + GUEST_RAM1_SIZE)
-#define NO_ID	     ~0U
+#define NO_NUMBER    ~0U
 #define NO_SUPPORT   "not supported"
 
+/* The first refusal counts: what is read after it has no effect. */
 struct reader {
-	const void *fdt;
-	int node;
+	struct dt_node node;
 	const char *name, *child; /* child: "" in the guest's own node */
 	u32 address_cells, size_cells;
-	u32 cpus, spis, pool_mib, off, weight, slice_us;
+	u32 cpus, spis, pool_mib, all_off, off, weight, slice_us;
 	u32 id; /* of the xen,vcpu node being read, and its mask */
 	u64 mask, vcpus_seen;
-	enum when_all_off all_off;
 	struct describe_guest *out;
 	struct describe_error *err;
+	bool refused;
 };
 
-struct prop {
-	const char *name;
-	const void *data;
-	int len;
-};
-
-__printf(3, 4) static int refuse(const struct reader *r, const char *prop,
-				 const char *fmt, ...)
+__printf(3, 4) static void refuse(struct reader *r, const char *prop,
+				  const char *fmt, ...)
 {
-	char *at = r->err->text;
-	size_t size = sizeof(r->err->text);
-	int n = fmt_snprintf(at, size, "%s%s%s: %s: ", r->name,
-			     *r->child ? "/" : "", r->child, prop);
+	char *at = r->err->text, *end = at + sizeof(r->err->text);
 	va_list ap;
 
-	if (n > 0 && (size_t)n < size) {
-		va_start(ap, fmt);
-		fmt_vsnprintf(at + n, size - (size_t)n, fmt, ap);
-		va_end(ap);
-	}
-	return -EINVAL;
+	if (r->refused)
+		return;
+	r->refused = true;
+	at += fmt_snprintf(at, sizeof(r->err->text), "%s%s%s: %s: ", r->name,
+			   *r->child ? "/" : "", r->child, prop);
+	if (at >= end)
+		return;
+	va_start(ap, fmt);
+	fmt_vsnprintf(at, (size_t)(end - at), fmt, ap);
+	va_end(ap);
 }
 
 /* --- values -------------------------------------------------------------- */
 
-static u64 cells(const void *data, u32 first, u32 nr)
+static u32 read_u32(struct reader *r, const struct dt_prop *p, u32 lo, u32 hi)
 {
-	const fdt32_t *cell = (const fdt32_t *)data + first;
-	u64 val = 0;
+	u32 val = p->len == 4 ? (u32)dt_cells(p->data, 0, 1) : 0;
 
-	while (nr--)
-		val = val << 32 | fdt32_to_cpu(*cell++);
+	if (lo == hi && (p->len != 4 || val != lo))
+		refuse(r, p->name, NO_SUPPORT " (only %u)", lo);
+	if (p->len != 4)
+		refuse(r, p->name, "must be one cell");
+	if (val < lo || val > hi)
+		refuse(r, p->name, "%u: must be %u to %u", val, lo, hi);
 	return val;
 }
 
-static int read_u32(const struct reader *r, const struct prop *p, u32 lo,
-		    u32 hi, u32 *val)
-{
-	*val = p->len == 4 ? (u32)cells(p->data, 0, 1) : 0;
-	if (lo == hi && (p->len != 4 || *val != lo))
-		return refuse(r, p->name, NO_SUPPORT " (only %u)", lo);
-	if (p->len != 4)
-		return refuse(r, p->name, "must be one cell");
-	if (*val < lo || *val > hi)
-		return refuse(r, p->name, "%u: must be %u to %u", *val, lo, hi);
-	return 0;
-}
-
 /* One string: terminated, and nothing behind it. */
-static int read_string(const struct reader *r, const struct prop *p,
-		       const char **val)
+static const char *read_string(struct reader *r, const struct dt_prop *p)
 {
-	*val = "";
-	if (!p->len || strnlen(p->data, (size_t)p->len) != (size_t)p->len - 1)
-		return refuse(r, p->name, "must be one string");
-	*val = p->data;
-	return 0;
+	if (p->len && strnlen(p->data, (size_t)p->len) == (size_t)p->len - 1)
+		return p->data;
+	refuse(r, p->name, "must be one string");
+	return "";
 }
 
-static bool is_one_of(const char *name, const char *const *list)
+/* The place of a string among `choices`, which `why` lists. */
+static u32 read_choice(struct reader *r, const struct dt_prop *p,
+		       const char *const *choices, const char *why)
 {
-	while (*list && strcmp(name, *list))
-		list++;
-	return *list;
+	const char *val = read_string(r, p);
+	u32 i = 0;
+
+	while (choices[i] && strcmp(choices[i], val))
+		i++;
+	if (!choices[i])
+		refuse(r, p->name, "%s", why);
+	return i;
 }
 
-/* --- properties of a guest ----------------------------------------------- */
-
-static int read_memory(struct reader *r, const struct prop *p)
+/* Decimal number at *s; above MAX_CPU or NO_NUMBER when it is none. */
+static u32 parse_number(const char **s)
 {
-	u64 kib = p->len == 8 ? cells(p->data, 0, 2) : 0;
+	u32 val = **s >= '0' && **s <= '9' ? 0 : NO_NUMBER;
 
-	if (p->len != 8)
-		return refuse(r, p->name, "must be two cells (KiB)");
-	if (!kib || kib % (PAGE_SIZE / KIB))
-		return refuse(r, p->name,
-			      "%lu KiB: must be a multiple of 4 KiB and not zero",
-			      kib);
-	if (kib > MAX_MEMORY / KIB)
-		return refuse(r, p->name, "%lu KiB: at most %lu", kib,
-			      MAX_MEMORY / KIB);
-	r->out->memory = kib * KIB;
-	return 0;
-}
-
-static int read_vpl011(struct reader *r, const struct prop *p)
-{
-	if (p->len)
-		return refuse(r, p->name, "must be empty");
-	r->out->vpl011 = true;
-	return 0;
-}
-
-static int read_disabled(struct reader *r, const struct prop *p)
-{
-	if (p->len != 9 || memcmp(p->data, "disabled", 9))
-		return refuse(r, p->name, NO_SUPPORT " (only \"disabled\")");
-	return 0;
-}
-
-static int read_wfi(struct reader *r, const struct prop *p)
-{
-	const char *val;
-	int err = read_string(r, p, &val);
-
-	if (err)
-		return err;
-	r->out->wfi_trap = !strcmp(val, "trap");
-	if (!r->out->wfi_trap && strcmp(val, "native"))
-		return refuse(r, p->name, "must be \"trap\" or \"native\"");
-	return 0;
-}
-
-struct rule {
-	const char *name;
-	int (*read)(struct reader *r, const struct prop *p);
-	/* Without read: one cell, lo to hi, into this u32 of the reader. */
-	u32 lo, hi;
-	size_t field;
-};
-
-#define NUMBER(lo, hi, f) NULL, lo, hi, offsetof(struct reader, f)
-
-static const struct rule guest_rules[] = {
-	{"#address-cells", NUMBER(1, 2, address_cells)},
-	{"#size-cells", NUMBER(1, 2, size_cells)},
-	{"memory", .read = read_memory},
-	{"cpus", NUMBER(1, DESCRIBE_MAX_VCPUS, cpus)},
-	{"vpl011", .read = read_vpl011},
-	{"nr_spis", NUMBER(0, MAX_SPIS, spis)},
-	{"xen,domain-p2m-mem-mb", NUMBER(1, MAX_POOL_MIB, pool_mib)},
-	{"skerry,wfi", .read = read_wfi},
-	{"skerry,weight", NUMBER(1, SCHED_MAX_WEIGHT, weight)},
-	{"skerry,slice-us", NUMBER(100, 1000000, slice_us)},
-	/* What this version can only leave off. */
-	{"xen,enhanced", .read = read_disabled},
-	{"passthrough", .read = read_disabled},
-	{"capabilities", NUMBER(0, 0, off)},
-	{"sve", NUMBER(0, 0, off)},
-	{"trap-unmapped-accesses", NUMBER(1, 1, off)},
-	{.name = NULL},
-};
-
-/* Of Xen's binding or planned: the reason tells them from misspellings. */
-static const char *const unsupported[] = {"direct-map",
-					  "domain-cpupool",
-					  "llc-colors",
-					  "v8r_el1_msa",
-					  "xen,static-mem",
-					  "xen,static-heap",
-					  "xen,sci_type",
-					  "xen,shared-mem",
-					  "xen,shm-id",
-					  "xen,reg",
-					  "xen,path",
-					  "xen,force-assign-without-iommu",
-					  "xen,passthrough",
-					  "xen,evtchn",
-					  "xen,dom0-bootargs",
-					  "skerry,period-us",
-					  "skerry,budget-us",
-					  "skerry,deadline-us",
-					  "skerry,extra-time",
-					  "skerry,restart",
-					  "skerry,watchdog-ms",
-					  "skerry,role",
-					  "skerry,dma",
-					  "skerry,config",
-					  NULL};
-
-static const char *const unsupported_nodes[] = {"multiboot,device-tree",
-						"skerry,fit",
-						"skerry,vbd",
-						"skerry,vif",
-						"xen,evtchn-v1",
-						"xen,domain-shared-memory-v1",
-						"xen,cpupool",
-						NULL};
-
-/*
- * A property that no rule takes. Ignored are max_grant_version,
- * max_grant_frames and max_maptrack_frames (they size what needs
- * xen,enhanced), phandles, and whatever has no prefix of ours or Xen's.
- */
-static int read_other(const struct reader *r, const char *prop)
-{
-	if (is_one_of(prop, unsupported))
-		return refuse(r, prop, NO_SUPPORT);
-	if (!strncmp(prop, "xen,", 4) || !strncmp(prop, "skerry,", 7))
-		return refuse(r, prop, "unknown property");
-	return 0;
-}
-
-/* Each property of r->node by its rule. */
-static int read_props(struct reader *r, const struct rule *rules)
-{
-	struct prop p;
-	int off, err;
-
-	fdt_for_each_property_offset(off, r->fdt, r->node) {
-		const struct rule *rule = rules;
-
-		p.data = fdt_getprop_by_offset(r->fdt, off, &p.name, &p.len);
-		if (!p.data)
-			return refuse(r, "property", "damaged");
-		while (rule->name && strcmp(rule->name, p.name))
-			rule++;
-		if (!rule->name)
-			err = read_other(r, p.name);
-		else if (rule->read)
-			err = rule->read(r, &p);
-		else
-			err = read_u32(r, &p, rule->lo, rule->hi,
-				       (u32 *)((char *)r + rule->field));
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* --- sub-nodes ----------------------------------------------------------- */
-
-static int read_reg(struct reader *r, struct describe_module *m)
-{
-	u32 ac = r->address_cells, sc = r->size_cells;
-	int len;
-	const void *reg = fdt_getprop(r->fdt, r->node, "reg", &len);
-
-	if (!reg && fdt_getprop(r->fdt, r->node, "skerry,file", &len))
-		return refuse(r, "skerry,file", "not packed by tools/mkboot");
-	if (!reg)
-		return refuse(r, "reg", "missing");
-	if (len != (int)(4 * (ac + sc)))
-		return refuse(r, "reg",
-			      "must be one address of %u and a size of %u cells",
-			      ac, sc);
-	m->pa = cells(reg, 0, ac);
-	m->size = cells(reg, ac, sc);
-	if (!m->size)
-		return refuse(r, "reg", "its size is zero");
-	if (m->size > MAX_PA || m->pa > MAX_PA - m->size)
-		return refuse(r, "reg", "%#lx+%#lx: beyond 48 bits", m->pa,
-			      m->size);
-	return 0;
-}
-
-static int read_bootargs(struct reader *r, const struct prop *p)
-{
-	if (p->len > MAX_BOOTARGS)
-		return refuse(r, p->name, "longer than %u characters",
-			      MAX_BOOTARGS - 1);
-	return read_string(r, p, &r->out->bootargs);
-}
-
-static int refuse_bootargs(struct reader *r, const struct prop *p)
-{
-	return refuse(r, p->name, "belongs in the kernel's node");
-}
-
-static const struct rule kernel_rules[] = {{"bootargs", .read = read_bootargs},
-					   {.name = NULL}};
-static const struct rule ramdisk_rules[] = {{"bootargs", .read = refuse_bootargs},
-					    {.name = NULL}};
-
-static int read_module(struct reader *r, struct describe_module *m,
-		       const struct rule *rules)
-{
-	int err;
-
-	if (m->size)
-		return refuse(r, "compatible", "a second module of its kind");
-	err = read_reg(r, m);
-	return err ? err : read_props(r, rules);
-}
-
-/* Decimal number at *s, at most `max`; -EINVAL. Moves *s behind it. */
-static int parse_number(const char **s, unsigned int max)
-{
-	unsigned int val = 0;
-	const char *p = *s;
-
-	for (; *p >= '0' && *p <= '9' && val <= max; p++)
-		val = val * 10 + (unsigned int)(*p - '0');
-	if (p == *s || val > max)
-		return -EINVAL;
-	*s = p;
-	return (int)val;
+	for (; **s >= '0' && **s <= '9' && val <= MAX_CPU; (*s)++)
+		val = val * 10 + (u32)(**s - '0');
+	return val;
 }
 
 /* "0-3,5" to a mask; 0 when it is no such list, or names no CPU below 64. */
 static u64 parse_cpus(const char *s)
 {
-	u64 mask = 0;
-
-	for (;; s++) {
-		int first, last;
+	for (u64 mask = 0;; s++) {
+		u32 first, last;
 
 		while (*s == ' ')
 			s++;
-		first = last = parse_number(&s, 999);
-		if (first >= 0 && *s == '-') {
+		first = last = parse_number(&s);
+		if (*s == '-') {
 			s++;
-			last = parse_number(&s, 999);
+			last = parse_number(&s);
 		}
-		if (first < 0 || last < first)
+		if (last > MAX_CPU || first > last)
 			return 0;
-		for (int c = first; c <= min(last, 63); c++)
+		for (u32 c = first; c <= min(last, 63U); c++)
 			mask |= BIT(c);
 		while (*s == ' ')
 			s++;
-		if (!*s)
-			return mask;
 		if (*s != ',')
-			return 0;
+			return *s ? 0 : mask;
 	}
 }
 
-static int read_affinity(struct reader *r, const struct prop *p)
+/* --- properties ---------------------------------------------------------- */
+
+static void read_memory(struct reader *r, const struct dt_prop *p)
 {
-	const char *list;
-	int err = read_string(r, p, &list);
+	u64 kib = p->len == 8 ? dt_cells(p->data, 0, 2) : 0;
+
+	if (p->len != 8)
+		refuse(r, p->name, "must be two cells (KiB)");
+	if (!kib || kib % (PAGE_SIZE / KIB))
+		refuse(r, p->name,
+		       "%lu KiB: must be a multiple of 4 KiB and not zero", kib);
+	if (kib > MAX_MEMORY / KIB)
+		refuse(r, p->name, "%lu KiB: at most %lu", kib,
+		       MAX_MEMORY / KIB);
+	r->out->memory = kib * KIB;
+}
+
+static void read_vpl011(struct reader *r, const struct dt_prop *p)
+{
+	if (p->len)
+		refuse(r, p->name, "must be empty");
+	r->out->vpl011 = true;
+}
+
+static void read_disabled(struct reader *r, const struct dt_prop *p)
+{
+	if (!dt_is(&r->node, p->name, "disabled"))
+		refuse(r, p->name, NO_SUPPORT " (only \"disabled\")");
+}
+
+static void read_wfi(struct reader *r, const struct dt_prop *p)
+{
+	static const char *const choices[] = {"native", "trap", NULL};
+
+	r->out->wfi_trap = read_choice(r, p, choices,
+				       "must be \"trap\" or \"native\"");
+}
+
+static void read_bootargs(struct reader *r, const struct dt_prop *p)
+{
+	if (p->len > MAX_BOOTARGS)
+		refuse(r, p->name, "longer than %u characters",
+		       MAX_BOOTARGS - 1);
+	r->out->bootargs = read_string(r, p);
+}
+
+static void refuse_bootargs(struct reader *r, const struct dt_prop *p)
+{
+	refuse(r, p->name, "belongs in the kernel's node");
+}
+
+static void read_affinity(struct reader *r, const struct dt_prop *p)
+{
+	const char *list = read_string(r, p);
 
 	r->mask = parse_cpus(list);
-	if (!err && !r->mask)
-		return refuse(r, p->name, "\"%s\" is not a list of CPUs", list);
-	return err;
+	if (!r->mask)
+		refuse(r, p->name, "\"%s\" is not a list of CPUs", list);
 }
 
-static const struct rule vcpu_rules[] = {
-	{"id", NUMBER(0, DESCRIBE_MAX_VCPUS - 1, id)},
-	{"hard-affinity", .read = read_affinity},
-	{.name = NULL},
+static void read_all_off(struct reader *r, const struct dt_prop *p)
+{
+	static const char *const choices[] = {
+		[ALL_OFF_POWEROFF] = "poweroff",
+		[ALL_OFF_REBOOT] = "reboot",
+		[ALL_OFF_STAY] = "stay",
+		NULL,
+	};
+
+	r->all_off = read_choice(r, p, choices,
+				 "must be \"poweroff\", \"reboot\" or \"stay\"");
+}
+
+/* machine.c reads the command line. */
+static void accept(struct reader *r __unused, const struct dt_prop *p __unused)
+{
+}
+
+enum node_kind { CHOSEN, GUEST, KERNEL, RAMDISK, VCPU };
+
+#define NUMBER(lo, hi, f) NULL, lo, hi, offsetof(struct reader, f)
+
+static const struct rule {
+	enum node_kind kind; /* of the node that has it */
+	const char *name;
+	void (*read)(struct reader *r, const struct dt_prop *p);
+	/* Without read: one cell, lo to hi, into this u32 of the reader. */
+	u32 lo, hi;
+	size_t field;
+} rules[] = {
+	{CHOSEN, "skerry,when-all-off", .read = read_all_off},
+	{CHOSEN, "xen,xen-bootargs", .read = accept},
+	{GUEST, "#address-cells", NUMBER(1, 2, address_cells)},
+	{GUEST, "#size-cells", NUMBER(1, 2, size_cells)},
+	{GUEST, "memory", .read = read_memory},
+	{GUEST, "cpus", NUMBER(1, DESCRIBE_MAX_VCPUS, cpus)},
+	{GUEST, "vpl011", .read = read_vpl011},
+	{GUEST, "nr_spis", NUMBER(0, MAX_SPIS, spis)},
+	{GUEST, "xen,domain-p2m-mem-mb", NUMBER(1, MAX_POOL_MIB, pool_mib)},
+	{GUEST, "skerry,wfi", .read = read_wfi},
+	/* What this version can only leave off. */
+	{GUEST, "xen,enhanced", .read = read_disabled},
+	{GUEST, "passthrough", .read = read_disabled},
+	{GUEST, "skerry,weight", NUMBER(1, SCHED_MAX_WEIGHT, weight)},
+	{GUEST, "skerry,slice-us", NUMBER(100, 1000000, slice_us)},
+	{GUEST, "capabilities", NUMBER(0, 0, off)},
+	{GUEST, "sve", NUMBER(0, 0, off)},
+	{GUEST, "trap-unmapped-accesses", NUMBER(1, 1, off)},
+	{KERNEL, "bootargs", .read = read_bootargs},
+	{RAMDISK, "bootargs", .read = refuse_bootargs},
+	{VCPU, "id", NUMBER(0, DESCRIBE_MAX_VCPUS - 1, id)},
+	{VCPU, "hard-affinity", .read = read_affinity},
 };
 
-static int read_vcpu(struct reader *r)
-{
-	int err;
+/* Of Xen's binding or planned: the reason tells them from misspellings. */
+static const char unsupported[] =
+	"direct-map\0domain-cpupool\0llc-colors\0v8r_el1_msa\0"
+	"xen,static-mem\0xen,static-heap\0xen,sci_type\0xen,shared-mem\0"
+	"xen,shm-id\0xen,reg\0xen,path\0xen,force-assign-without-iommu\0"
+	"xen,passthrough\0xen,evtchn\0xen,dom0-bootargs\0"
+	"skerry,period-us\0skerry,budget-us\0skerry,deadline-us\0"
+	"skerry,extra-time\0skerry,restart\0"
+	"skerry,watchdog-ms\0skerry,role\0skerry,dma\0skerry,config";
+static const char unsupported_nodes[] =
+	"multiboot,device-tree\0skerry,fit\0skerry,vbd\0skerry,vif\0"
+	"xen,evtchn-v1\0xen,domain-shared-memory-v1\0xen,cpupool";
 
-	r->id = NO_ID;
+#define IS_LISTED(name, list)                                                  \
+	fdt_stringlist_contains(list, sizeof(list) - 1, name)
+
+/* Of Xen's making or ours. */
+static bool is_known_prefix(const char *name)
+{
+	return !strncmp(name, "xen,", 4) || !strncmp(name, "skerry,", 7);
+}
+
+/*
+ * A property by its rule. Without one are ignored max_grant_version,
+ * max_grant_frames and max_maptrack_frames (they size what needs
+ * xen,enhanced), phandles, and whatever has no prefix of ours or Xen's.
+ */
+static void read_prop(struct reader *r, enum node_kind kind,
+		      const struct dt_prop *p)
+{
+	for (const struct rule *u = rules; u < rules + ARRAY_SIZE(rules); u++) {
+		if (u->kind != kind || strcmp(u->name, p->name))
+			continue;
+		if (u->read)
+			u->read(r, p);
+		else
+			*(u32 *)((char *)r + u->field) = read_u32(r, p, u->lo,
+								  u->hi);
+		return;
+	}
+	if (IS_LISTED(p->name, unsupported))
+		refuse(r, p->name, NO_SUPPORT);
+	else if (is_known_prefix(p->name))
+		refuse(r, p->name, "unknown property");
+}
+
+static void read_props(struct reader *r, enum node_kind kind)
+{
+	const u32 *at = r->node.props;
+	struct dt_prop p;
+
+	while (!r->refused && dt_next_prop(&r->node, &at, &p))
+		read_prop(r, kind, &p);
+}
+
+/* --- nodes --------------------------------------------------------------- */
+
+static void read_module(struct reader *r, struct describe_module *m,
+			enum node_kind kind)
+{
+	u32 ac = r->address_cells, sc = r->size_cells;
+	struct dt_prop reg = dt_find(&r->node, "reg");
+
+	if (m->size)
+		refuse(r, "compatible", "a second module of its kind");
+	if (!reg.data && dt_find(&r->node, "skerry,file").data)
+		refuse(r, "skerry,file", "not packed by tools/mkboot");
+	if (!reg.data)
+		refuse(r, "reg", "missing");
+	if (reg.len != (int)(4 * (ac + sc)))
+		refuse(r, "reg",
+		       "must be one address of %u and a size of %u cells", ac,
+		       sc);
+	if (r->refused)
+		return;
+	m->pa = dt_cells(reg.data, 0, ac);
+	m->size = dt_cells(reg.data, ac, sc);
+	if (!m->size)
+		refuse(r, "reg", "its size is zero");
+	if (m->size > MAX_PA || m->pa > MAX_PA - m->size)
+		refuse(r, "reg", "%#lx+%#lx: beyond 48 bits", m->pa, m->size);
+	read_props(r, kind);
+}
+
+static void read_vcpu(struct reader *r)
+{
+	r->id = NO_NUMBER;
 	r->mask = ~0UL;
-	err = read_props(r, vcpu_rules);
-	if (err)
-		return err;
-	if (r->id == NO_ID)
-		return refuse(r, "id", "missing");
+	read_props(r, VCPU);
+	if (r->id == NO_NUMBER)
+		refuse(r, "id", "missing");
 	if (r->id >= r->cpus)
-		return refuse(r, "id", "%u: the guest has %u vCPUs", r->id,
-			      r->cpus);
+		refuse(r, "id", "%u: the guest has %u vCPUs", r->id, r->cpus);
+	if (r->refused)
+		return;
 	if (r->vcpus_seen & BIT(r->id))
-		return refuse(r, "id", "%u: described twice", r->id);
+		refuse(r, "id", "%u: described twice", r->id);
 	r->vcpus_seen |= BIT(r->id);
 	r->out->affinity[r->id] = r->mask;
-	return 0;
 }
 
-/* Name the first compatible of Xen's, ours or multiboot's; or "missing". */
-static int refuse_node(const struct reader *r)
+/* Name the first compatible that we know of, else the first; or "missing". */
+static void refuse_node(struct reader *r)
 {
-	const char *name = "missing", *s;
+	struct dt_prop p = dt_find(&r->node, "compatible");
+	const char *first = dt_next_string(&p, NULL);
 
-	for (int i = 0;
-	     (s = fdt_stringlist_get(r->fdt, r->node, "compatible", i, NULL));
-	     i++) {
-		if (is_one_of(s, unsupported_nodes))
-			return refuse(r, "compatible", "%s: " NO_SUPPORT, s);
-		if (!i)
-			name = s;
+	for (const char *s = first; s; s = dt_next_string(&p, s))
+		if (IS_LISTED(s, unsupported_nodes))
+			refuse(r, "compatible", "%s: " NO_SUPPORT, s);
+	refuse(r, "compatible", "%s: unknown kind of sub-node",
+	       first ? first : "missing");
+}
+
+static void read_child(struct reader *r)
+{
+	if (dt_is_compatible(&r->node, "multiboot,kernel"))
+		read_module(r, &r->out->kernel, KERNEL);
+	else if (dt_is_compatible(&r->node, "multiboot,ramdisk"))
+		read_module(r, &r->out->ramdisk, RAMDISK);
+	else if (dt_is_compatible(&r->node, "xen,vcpu"))
+		read_vcpu(r);
+	else
+		refuse_node(r);
+}
+
+/* Of /chosen beside the guests: what is of known making must be known. */
+static void check_foreign(struct reader *r)
+{
+	struct dt_prop p = dt_find(&r->node, "compatible");
+	const char *s = NULL;
+
+	if (dt_is_compatible(&r->node, "xen,domain"))
+		return;
+	while ((s = dt_next_string(&p, s)))
+		if (is_known_prefix(s) || !strncmp(s, "multiboot,", 10))
+			refuse(r, "compatible", "%s: " NO_SUPPORT, s);
+}
+
+static void read_children(struct reader *r, void (*read)(struct reader *r))
+{
+	for (r->node = dt_next_at(r->node, DT_CHILD);
+	     r->node.name && !r->refused;
+	     r->node = dt_next_at(r->node, DT_SIBLING)) {
+		r->child = r->node.name;
+		read(r);
 	}
-	return refuse(r, "compatible", "%s: unknown kind of sub-node", name);
+	r->child = "";
 }
-
-static bool is_kind(const struct reader *r, const char *compatible)
-{
-	return !fdt_node_check_compatible(r->fdt, r->node, compatible);
-}
-
-static int read_child(struct reader *r)
-{
-	if (is_kind(r, "multiboot,kernel"))
-		return read_module(r, &r->out->kernel, kernel_rules);
-	if (is_kind(r, "multiboot,ramdisk"))
-		return read_module(r, &r->out->ramdisk, ramdisk_rules);
-	if (is_kind(r, "xen,vcpu"))
-		return read_vcpu(r);
-	return refuse_node(r);
-}
-
-/* --- all together -------------------------------------------------------- */
 
 /* Node name without its unit address; only what is safe to print. */
-static int read_name(struct reader *r)
+static void read_name(struct reader *r)
 {
 	static const char punct[] = ",._+-";
-	const char *name = fdt_get_name(r->fdt, r->node, NULL);
 	char *to = r->out->name;
-	size_t n = 0;
+	unsigned int n = 0;
 
-	r->name = "guest";
-	for (; name && name[n] && name[n] != '@'; n++) {
-		char c = name[n];
+	for (const char *s = r->node.name; *s && *s != '@' && !r->refused; s++) {
+		char lower = *s | 0x20;
 
 		if (n == DESCRIBE_NAME_SIZE - 1)
-			return refuse(r, "name", "longer than %u characters",
-				      DESCRIBE_NAME_SIZE - 1);
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-		      (c >= 'A' && c <= 'Z') || strchr(punct, c)))
-			return refuse(
-				r, "name",
-				"has a character other than letters, digits and \"%s\"",
-				punct);
-		to[n] = c;
+			refuse(r, "name", "longer than %u characters", n);
+		else if (!((*s >= '0' && *s <= '9') ||
+			   (lower >= 'a' && lower <= 'z') || strchr(punct, *s)))
+			refuse(r, "name",
+			       "has a character other than letters, digits and \"%s\"",
+			       punct);
+		else
+			to[n++] = *s;
 	}
-	to[n] = 0;
 	r->name = to;
-	return n ? 0 : refuse(r, "name", "empty");
+	if (!n)
+		refuse(r, "name", "empty");
 }
 
 /*
@@ -465,30 +429,29 @@ static u64 default_pool(const struct describe_guest *g)
 	return align_up(size, 64 * KIB);
 }
 
-static int check_guest(const struct reader *r)
+static void check_guest(struct reader *r)
 {
 	struct describe_guest *g = r->out;
 
 	if (!g->memory)
-		return refuse(r, "memory", "missing");
+		refuse(r, "memory", "missing");
 	if (!r->cpus)
-		return refuse(r, "cpus", "missing");
+		refuse(r, "cpus", "missing");
 	if (g->vpl011 && !r->spis)
-		return refuse(r, "nr_spis", "0: vpl011 needs one");
+		refuse(r, "nr_spis", "0: vpl011 needs one");
 	g->nr_vcpus = r->cpus;
 	g->weight = r->weight;
 	g->slice_us = r->slice_us;
 	g->nr_spis = align_up(r->spis, 32); /* as GICD_TYPER counts */
 	g->pool_size = max(r->pool_mib * MIB, default_pool(g));
-	return 0;
 }
 
-int describe_guest(const void *fdt, int node, struct describe_guest *out,
+int describe_guest(const struct dt_node *node, struct describe_guest *out,
 		   struct describe_error *err)
 {
 	struct reader r = {
-		.fdt = fdt,
-		.node = node,
+		.node = *node,
+		.name = "guest",
 		.child = "",
 		.out = out,
 		.err = err,
@@ -498,141 +461,46 @@ int describe_guest(const void *fdt, int node, struct describe_guest *out,
 		.weight = SCHED_WEIGHT,
 		.slice_us = SCHED_SLICE_US,
 	};
-	int child, ret;
 
 	memset(out, 0, sizeof(*out));
 	out->bootargs = "";
 	for (unsigned int i = 0; i < DESCRIBE_MAX_VCPUS; i++)
 		out->affinity[i] = ~0UL;
-	ret = read_name(&r);
-	if (!ret)
-		ret = read_props(&r, guest_rules);
-	if (!ret)
-		ret = check_guest(&r);
-	if (ret)
-		return ret;
-	fdt_for_each_subnode(child, fdt, node) {
-		r.node = child;
-		r.child = fdt_get_name(fdt, child, NULL);
-		ret = read_child(&r);
-		if (ret)
-			return ret;
-	}
-	r.child = "";
+	read_name(&r);
+	read_props(&r, GUEST);
+	check_guest(&r);
+	read_children(&r, read_child);
 	if (!out->kernel.size)
-		return refuse(&r, "multiboot,kernel", "missing");
-	return 0;
+		refuse(&r, "multiboot,kernel", "missing");
+	return r.refused ? -EINVAL : 0;
 }
 
-/* Looked up once: a pass over the tree costs 100,000 instructions or so. */
-static int chosen_node(const void *fdt)
+bool describe_next(const void *fdt, struct dt_node *node)
 {
-	static const void *tree;
-	static int node;
-
-	if (tree != fdt || fdt_get_name(fdt, node, NULL) == NULL ||
-	    strcmp(fdt_get_name(fdt, node, NULL), "chosen")) {
-		node = fdt_path_offset(fdt, "/chosen");
-		tree = fdt;
-	}
-	return node;
+	if (node->name)
+		*node = dt_next_at(*node, DT_SIBLING);
+	else
+		*node = dt_next_at(dt_path(fdt, "/chosen", 7), DT_CHILD);
+	while (node->name && !dt_is_compatible(node, "xen,domain"))
+		*node = dt_next_at(*node, DT_SIBLING);
+	return node->name;
 }
-
-int describe_next(const void *fdt, int prev)
-{
-	int node = prev;
-
-	if (!prev) {
-		node = chosen_node(fdt);
-		if (node < 0)
-			return node;
-		node = fdt_first_subnode(fdt, node);
-	} else {
-		node = fdt_next_subnode(fdt, prev);
-	}
-	while (node >= 0 && fdt_node_check_compatible(fdt, node, "xen,domain"))
-		node = fdt_next_subnode(fdt, node);
-	return node;
-}
-
-/* --- /chosen -------------------------------------------------------------- */
-
-/* Its other children: what is of Xen's or our making must be known. */
-static int check_foreign(const struct reader *r)
-{
-	static const char *const prefixes[] = {"xen,", "skerry,", "multiboot,"};
-	const char *s;
-
-	for (int i = 0;
-	     (s = fdt_stringlist_get(r->fdt, r->node, "compatible", i, NULL));
-	     i++)
-		for (unsigned int n = 0; n < ARRAY_SIZE(prefixes); n++)
-			if (!strncmp(s, prefixes[n], strlen(prefixes[n])))
-				return refuse(r, "compatible",
-					      "%s: " NO_SUPPORT, s);
-	return 0;
-}
-
-static int read_all_off(struct reader *r, const struct prop *p)
-{
-	static const char *const names[] = {
-		[ALL_OFF_POWEROFF] = "poweroff",
-		[ALL_OFF_REBOOT] = "reboot",
-		[ALL_OFF_STAY] = "stay",
-	};
-	const char *val;
-	int err = read_string(r, p, &val);
-
-	if (err)
-		return err;
-	for (u32 i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(names[i], val)) {
-			r->all_off = i;
-			return 0;
-		}
-	return refuse(r, p->name,
-		      "must be \"poweroff\", \"reboot\" or \"stay\"");
-}
-
-/* machine.c reads the command line. */
-static int accept(struct reader *r __unused, const struct prop *p __unused)
-{
-	return 0;
-}
-
-static const struct rule chosen_rules[] = {
-	{"skerry,when-all-off", .read = read_all_off},
-	{"xen,xen-bootargs", .read = accept},
-	{.name = NULL},
-};
 
 int describe_chosen(const void *fdt, enum when_all_off *out,
 		    struct describe_error *err)
 {
-	struct reader r = {.fdt = fdt,
+	struct reader r = {.node = dt_path(fdt, "/chosen", 7),
 			   .name = "chosen",
 			   .child = "",
 			   .all_off = ALL_OFF_POWEROFF,
 			   .err = err};
-	int child, ret;
 
-	r.node = chosen_node(fdt);
-	if (r.node < 0)
-		return refuse(&r, "node", "missing");
-	ret = read_props(&r, chosen_rules);
-	if (ret)
-		return ret;
-	*out = r.all_off;
-	fdt_for_each_subnode(child, fdt, r.node) {
-		struct reader c = r;
-
-		c.node = child;
-		c.child = fdt_get_name(fdt, child, NULL);
-		if (is_kind(&c, "xen,domain"))
-			continue;
-		ret = check_foreign(&c);
-		if (ret)
-			return ret;
+	if (!r.node.name) {
+		refuse(&r, "node", "missing");
+	} else {
+		read_props(&r, CHOSEN);
+		read_children(&r, check_foreign);
 	}
-	return 0;
+	*out = r.all_off;
+	return r.refused ? -EINVAL : 0;
 }

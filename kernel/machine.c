@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads the host device tree into `machine`: one walk for the names in
- * /chosen, one for all else. The tree is checked before it is believed; what
- * no board can do without ends in die() with the node and the property. Guest
- * descriptions below /chosen are kernel/describe.c's.
+ * Reads the host device tree into `machine`: /chosen, then one walk for all
+ * else. The tree is checked before it is believed; what no board can do
+ * without ends in die() with the node and the property. Guest descriptions
+ * below /chosen are kernel/describe.c's.
  */
 #include <skerry/machine.h>
 
 #include <libfdt.h>
 
 #include <skerry/arch/mmu.h>
+#include <skerry/dt.h>
 #include <skerry/log.h>
 #include <skerry/panic.h>
 #include <skerry/string.h>
@@ -22,158 +23,75 @@
 
 struct machine machine;
 
-struct prop {
-	const void *data; /* NULL: absent */
-	int len;
-};
-
-/* A node on the way from the root to the one being read. */
-struct level {
-	const char *name;
-	const fdt32_t *props; /* where its properties begin */
-};
-
 static struct walk {
-	const fdt32_t *tree; /* structure block */
-	const char *strings;
 	int depth;
-	const char *stdout; /* path of the console's node */
-	int stdout_len;
-	struct level chosen, aliases;
+	struct dt_node level[MAX_DEPTH]; /* from the root to the one being read */
+	struct dt_node stdout;
 	u32 gic_phandle, timer_parent, uart_parent;
-	struct level level[MAX_DEPTH];
 } walk;
 
-static struct level *here(void)
+static const struct dt_node *here(void)
 {
 	return &walk.level[walk.depth];
 }
 
-__noreturn static void bad(const char *prop, const char *why)
+static void require(bool ok, const char *node, const char *prop, const char *why)
 {
-	die("%s: %s: %s", here()->name, prop, why);
+	if (!ok)
+		die("%s: %s: %s", node, prop, why);
 }
 
-static u64 cells(const void *data, unsigned int first, unsigned int nr)
+/* Of the node being read. */
+static void need(bool ok, const char *prop, const char *why)
 {
-	const fdt32_t *cell = (const fdt32_t *)data + first;
-	u64 val = 0;
-
-	while (nr--)
-		val = val << 32 | fdt32_to_cpu(*cell++);
-	return val;
+	require(ok, here()->name, prop, why);
 }
 
-/*
- * libfdt's own walk checks each step, and each byte of a name, again and
- * again. fdt_check_full() has done that, so this one only steps: *p moves
- * behind the next property, or stays at the end of the node's.
- */
-static bool next_prop(const fdt32_t **p, const char **name, struct prop *out)
+static u32 find_u32(const struct dt_node *n, const char *name, u32 otherwise)
 {
-	while (fdt32_to_cpu(**p) == FDT_NOP)
-		(*p)++;
-	if (fdt32_to_cpu(**p) != FDT_PROP)
-		return false;
-	out->len = (int)fdt32_to_cpu((*p)[1]);
-	out->data = *p + 3;
-	*name = walk.strings + fdt32_to_cpu((*p)[2]);
-	*p += 3 + (out->len + 3) / 4;
-	return true;
+	struct dt_prop p = dt_find(n, name);
+
+	require(!p.data || p.len == 4, n->name, name, "must be one cell");
+	return p.data ? (u32)dt_cells(p.data, 0, 1) : otherwise;
 }
 
-/* Call `visit` at each node that is not too deep to be looked for. */
-static void walk_tree(void (*visit)(void))
+/* A number of one or two cells. */
+static u64 find_u64(const char *name, const char *why)
 {
-	const fdt32_t *p = walk.tree;
-	const char *name;
-	struct prop prop;
+	struct dt_prop p = dt_find(here(), name);
 
-	walk.depth = -1;
-	for (;;) {
-		u32 tag;
-
-		while (next_prop(&p, &name, &prop))
-			;
-		tag = fdt32_to_cpu(*p++);
-		if (tag == FDT_END)
-			return;
-		if (tag == FDT_END_NODE)
-			walk.depth--;
-		if (tag != FDT_BEGIN_NODE)
-			continue;
-		name = (const char *)p;
-		p += strlen(name) / 4 + 1;
-		if (++walk.depth >= MAX_DEPTH)
-			continue;
-		*here() = (struct level){name, p};
-		visit();
-	}
-}
-
-static struct prop find_n(const struct level *l, const char *name, size_t len)
-{
-	const fdt32_t *p = l->props;
-	const char *is;
-	struct prop prop;
-
-	while (p && next_prop(&p, &is, &prop))
-		if (*is == *name && !strncmp(is, name, len) && !is[len])
-			return prop;
-	return (struct prop){NULL, 0};
-}
-
-static struct prop find(const struct level *l, const char *name)
-{
-	return find_n(l, name, strlen(name));
-}
-
-static u32 find_u32(const struct level *l, const char *name, u32 otherwise)
-{
-	struct prop p = find(l, name);
-
-	if (p.data && p.len != 4)
-		die("%s: %s: must be one cell", l->name, name);
-	return p.data ? (u32)cells(p.data, 0, 1) : otherwise;
-}
-
-static bool prop_is(const struct level *l, const char *name, const char *value)
-{
-	struct prop p = find(l, name);
-
-	return p.data && p.len == (int)strlen(value) + 1 &&
-	       !memcmp(p.data, value, (size_t)p.len);
+	need(p.len == 4 || p.len == 8, name, why);
+	return dt_cells(p.data, 0, (u32)p.len / 4);
 }
 
 /* Copy a string of the tree; false when absent, unterminated or too long. */
-static bool copy_string(char *to, size_t size, struct prop p)
+static bool copy_string(char *to, size_t size, struct dt_prop p)
 {
-	size_t len = p.data ? strnlen(p.data, (size_t)p.len) : 0;
+	const char *s = dt_next_string(&p, NULL);
 
-	if (!p.data || len == (size_t)p.len || len >= size)
+	if (!s || strlen(s) >= size)
 		return false;
-	memcpy(to, p.data, len + 1);
+	memcpy(to, s, strlen(s) + 1);
 	return true;
 }
 
 /* Defaults of the Devicetree Specification v0.4, 2.3.5. */
-static u32 address_cells(const struct level *l)
+static u32 address_cells(const struct dt_node *n)
 {
-	return find_u32(l, "#address-cells", 2);
+	return find_u32(n, "#address-cells", 2);
 }
 
-static u32 size_cells(const struct level *l)
+static u32 size_cells(const struct dt_node *n)
 {
-	return find_u32(l, "#size-cells", 1);
+	return find_u32(n, "#size-cells", 1);
 }
 
 /* Neither the node nor one above it is disabled. */
 static bool is_enabled(void)
 {
-	for (int i = 0; i <= walk.depth; i++)
-		if (find(&walk.level[i], "status").data &&
-		    !prop_is(&walk.level[i], "status", "okay") &&
-		    !prop_is(&walk.level[i], "status", "ok"))
+	for (const struct dt_node *n = walk.level; n <= here(); n++)
+		if (dt_find(n, "status").data && !dt_is(n, "status", "okay") &&
+		    !dt_is(n, "status", "ok"))
 			return false;
 	return true;
 }
@@ -188,71 +106,65 @@ static u32 interrupt_parent(void)
 	return phandle;
 }
 
-/* An address below a bus, as the CPU sees it (`ranges`, spec 2.3.8). */
-static u64 translate(u64 addr, u64 size)
+/* From a bus's addresses to those of the one above (`ranges`, spec 2.3.8). */
+static bool translate(const struct dt_node *bus, u64 *addr, u64 size)
 {
-	for (int i = walk.depth - 1; i > 0; i--) {
-		const struct level *l = &walk.level[i];
-		u32 child = address_cells(l), up = address_cells(l - 1);
-		u32 sc = size_cells(l), entry = child + up + sc;
-		struct prop r = find(l, "ranges");
-		bool found = r.data && !r.len;
+	u32 child = address_cells(bus), up = address_cells(bus - 1);
+	u32 sc = size_cells(bus), entry = child + up + sc;
+	struct dt_prop r = dt_find(bus, "ranges");
 
-		if (child > 2 || up > 2 || sc > 2 || !entry)
-			bad("reg", "its bus must have 1 or 2 cells");
-		for (u32 c = 0; r.data && !found && c + entry <= (u32)r.len / 4;
-		     c += entry) {
-			u64 from = cells(r.data, c, child);
-			u64 to = cells(r.data, c + child, up);
-			u64 n = cells(r.data, c + child + up, sc);
+	need(child <= 2 && up <= 2 && sc <= 2 && entry, "reg",
+	     "its bus must have 1 or 2 cells");
+	for (u32 c = 0; c + entry <= (u32)r.len / 4; c += entry) {
+		u64 from = dt_cells(r.data, c, child);
+		u64 n = dt_cells(r.data, c + child + up, sc);
 
-			found = addr >= from && size <= n &&
-				addr - from <= n - size;
-			if (found)
-				addr = to + (addr - from);
+		if (*addr >= from && size <= n && *addr - from <= n - size) {
+			*addr += dt_cells(r.data, c + child, up) - from;
+			return true;
 		}
-		if (!found)
-			bad("reg", "outside the ranges of its bus");
 	}
-	return addr;
+	return r.data && !r.len;
 }
 
-/* The i-th entry of `reg`; false beyond the last. */
+/* The i-th entry of `reg`, as the CPU sees it; false beyond the last. */
 static bool read_reg(unsigned int i, u64 *base, u64 *size)
 {
-	u32 ac = address_cells(here() - 1), sc = size_cells(here() - 1);
-	struct prop reg = find(here(), "reg");
+	const struct dt_node *bus = here() - 1;
+	u32 ac = address_cells(bus), sc = size_cells(bus), entry = ac + sc;
+	struct dt_prop reg = dt_find(here(), "reg");
 
 	if (!reg.data)
 		return false;
-	if (!ac || ac > 2 || !sc || sc > 2)
-		bad("reg", "#address-cells and #size-cells must be 1 or 2");
-	if (!reg.len || (u32)reg.len % (4 * (ac + sc)))
-		bad("reg", "not a whole number of entries");
-	if (i >= (u32)reg.len / (4 * (ac + sc)))
+	need(ac && ac <= 2 && sc && sc <= 2, "reg",
+	     "#address-cells and #size-cells must be 1 or 2");
+	need(reg.len && !((u32)reg.len % (4 * entry)), "reg",
+	     "not a whole number of entries");
+	if (i >= (u32)reg.len / (4 * entry))
 		return false;
-	*base = cells(reg.data, i * (ac + sc), ac);
-	*size = cells(reg.data, i * (ac + sc) + ac, sc);
-	if (*size > MAX_PA || *base > MAX_PA - *size)
-		bad("reg", "beyond 48 bits");
-	*base = translate(*base, *size);
-	if (*base > MAX_PA - *size)
-		bad("reg", "beyond 48 bits");
+	*base = dt_cells(reg.data, i * entry, ac);
+	*size = dt_cells(reg.data, i * entry + ac, sc);
+	need(*size <= MAX_PA && *base <= MAX_PA - *size, "reg",
+	     "beyond 48 bits");
+	for (; bus > walk.level; bus--)
+		need(translate(bus, base, *size), "reg",
+		     "outside the ranges of its bus");
+	need(*base <= MAX_PA - *size, "reg", "beyond 48 bits");
 	return true;
 }
 
 /* INTID of the i-th of `interrupts`, of a GIC's three cells; 0 without. */
 static u32 read_intid(unsigned int i)
 {
-	struct prop p = find(here(), "interrupts");
+	struct dt_prop p = dt_find(here(), "interrupts");
 	u64 type, nr;
 
-	if (!p.data || (i + 1) * 12 > (unsigned int)p.len || p.len % 12)
+	if ((i + 1) * 12 > (unsigned int)p.len || p.len % 12)
 		return 0;
-	type = cells(p.data, 3 * i, 1);
-	nr = cells(p.data, 3 * i + 1, 1);
-	if (type > 1 || nr >= (type ? 16 : 988))
-		bad("interrupts", "no interrupt of a GIC");
+	type = dt_cells(p.data, 3 * i, 1);
+	nr = dt_cells(p.data, 3 * i + 1, 1);
+	need(type <= 1 && nr < (type ? 16 : 988), "interrupts",
+	     "no interrupt of a GIC");
 	return (u32)nr + (type ? 16 : 32);
 }
 
@@ -265,11 +177,10 @@ static void add_reserved(u64 base, u64 size)
 	u64 dtb = direct_pa(machine.fdt).v;
 
 	if (base == dtb) {
-		u64 used = min(align_up(dtb + machine.fdt_size, PAGE_SIZE) - dtb,
-			       size);
+		u64 used = align_up(dtb + machine.fdt_size, PAGE_SIZE) - dtb;
 
-		base += used;
-		size -= used;
+		base += min(used, size);
+		size -= min(used, size);
 	}
 	if (!size)
 		return;
@@ -284,7 +195,7 @@ static void read_reserved(void)
 {
 	u64 base, size;
 
-	if (find(here(), "reusable").data)
+	if (dt_find(here(), "reusable").data)
 		return;
 	for (unsigned int i = 0; read_reg(i, &base, &size); i++)
 		add_reserved(base, size);
@@ -301,50 +212,45 @@ static void read_memory(void)
 
 		if (!size)
 			continue;
-		if (n == MACHINE_MAX_BANKS)
-			bad("reg", "too many banks");
+		need(n < MACHINE_MAX_BANKS, "reg", "too many banks");
 		for (; n && b[n - 1].base > base; n--)
 			b[n] = b[n - 1];
 		b[n] = (struct page_bank){base, size};
 		machine.nr_banks++;
-		if ((n && b[n - 1].base + b[n - 1].size > base) ||
-		    (n + 1 < machine.nr_banks && base + size > b[n + 1].base))
-			bad("reg", "banks overlap");
+		need((!n || b[n - 1].base + b[n - 1].size <= base) &&
+			     (n + 1 == machine.nr_banks ||
+			      base + size <= b[n + 1].base),
+		     "reg", "banks overlap");
 	}
 }
 
 static void read_cpu(void)
 {
 	struct machine_cpu *c = &machine.cpus[machine.nr_cpus];
-	const struct level *l = here();
-	struct prop reg = find(l, "reg");
-	struct prop release = find(l, "cpu-release-addr");
+	const struct dt_node *n = here();
 
 	if (machine.nr_cpus == CONFIG_NR_CPUS) {
 		machine.nr_cpus_ignored++;
 		return;
 	}
-	if (!reg.data || (reg.len != 4 && reg.len != 8) ||
-	    (u32)reg.len != 4 * address_cells(l - 1))
-		bad("reg", "must be one MPIDR");
-	c->mpidr = cells(reg.data, 0, (u32)reg.len / 4);
-	if (c->mpidr & ~MPIDR_AFF)
-		bad("reg", "not the affinity fields of an MPIDR");
+	c->mpidr = find_u64("reg", "must be one MPIDR");
+	need((u32)dt_find(n, "reg").len == 4 * address_cells(n - 1), "reg",
+	     "must be one MPIDR");
+	need(!(c->mpidr & ~MPIDR_AFF), "reg",
+	     "not the affinity fields of an MPIDR");
 	for (unsigned int i = 0; i < machine.nr_cpus; i++)
-		if (machine.cpus[i].mpidr == c->mpidr)
-			bad("reg", "two CPUs have this MPIDR");
-	if (!copy_string(c->compatible, sizeof(c->compatible),
-			 find(l, "compatible")))
-		bad("compatible", "missing or too long");
-	if (prop_is(l, "enable-method", "psci")) {
+		need(machine.cpus[i].mpidr != c->mpidr, "reg",
+		     "two CPUs have this MPIDR");
+	need(copy_string(c->compatible, sizeof(c->compatible),
+			 dt_find(n, "compatible")),
+	     "compatible", "missing or too long");
+	if (dt_is(n, "enable-method", "psci")) {
 		c->method = CPU_METHOD_PSCI;
-	} else if (prop_is(l, "enable-method", "spin-table")) {
-		if (!release.data || (release.len != 4 && release.len != 8))
-			bad("cpu-release-addr", "must be an address");
+	} else if (dt_is(n, "enable-method", "spin-table")) {
 		c->method = CPU_METHOD_SPIN;
-		c->release = cells(release.data, 0, (u32)release.len / 4);
-		if (c->release >= MAX_PA || !is_aligned(c->release, 8))
-			bad("cpu-release-addr", "not an aligned address");
+		c->release = find_u64("cpu-release-addr", "must be an address");
+		need(c->release < MAX_PA && is_aligned(c->release, 8),
+		     "cpu-release-addr", "not an aligned address");
 	}
 	machine.nr_cpus++;
 }
@@ -357,44 +263,49 @@ static bool begin_gic(u8 version)
 		return false;
 	g->version = version;
 	walk.gic_phandle = find_u32(here(), "phandle", NO_PHANDLE);
-	if (find_u32(here(), "#interrupt-cells", 0) != 3)
-		bad("#interrupt-cells", "must be 3");
-	if (!read_reg(0, &g->dist, &g->dist_size))
-		bad("reg", "missing");
+	need(find_u32(here(), "#interrupt-cells", 0) == 3, "#interrupt-cells",
+	     "must be 3");
+	need(read_reg(0, &g->dist, &g->dist_size), "reg", "missing");
 	g->maint_intid = read_intid(0);
-	if (!g->maint_intid)
-		bad("interrupts", "no maintenance interrupt");
+	need(g->maint_intid, "interrupts", "no maintenance interrupt");
 	return true;
+}
+
+/* What follows the distributor in `reg`. */
+static void read_redist(u32 nr, u64 size, u64 align, const char *why)
+{
+	struct machine_gic *g = &machine.gic;
+
+	for (u32 i = 0; i < nr; i++)
+		need(read_reg(1 + i, &g->redist[i], &g->redist_size[i]) &&
+			     g->redist_size[i] >= size &&
+			     is_aligned(g->redist[i], align),
+		     "reg", why);
+	g->nr_redist = (u8)nr;
 }
 
 static void read_gicv3(void)
 {
 	struct machine_gic *g = &machine.gic;
 	u32 nr = find_u32(here(), "#redistributor-regions", 1);
-	struct prop stride = find(here(), "redistributor-stride");
+	u64 stride;
 
 	if (!begin_gic(3))
 		return;
-	if (g->dist_size < 0x10000 || !is_aligned(g->dist, 0x10000))
-		bad("reg", "the distributor is not 64 KiB");
-	if (!nr || nr > ARRAY_SIZE(g->redist))
-		bad("#redistributor-regions", "must be 1 to 4");
-	if (stride.data) {
-		if (stride.len != 4 && stride.len != 8)
-			bad("redistributor-stride", "must be one or two cells");
-		g->redist_stride = cells(stride.data, 0, (u32)stride.len / 4);
-		if (g->redist_stride &&
-		    (g->redist_stride < GICR_MIN || g->redist_stride > GIB ||
-		     !is_aligned(g->redist_stride, 0x10000)))
-			bad("redistributor-stride", "impossible");
+	need(g->dist_size >= 0x10000 && is_aligned(g->dist, 0x10000), "reg",
+	     "the distributor is not 64 KiB");
+	need(nr && nr <= ARRAY_SIZE(g->redist), "#redistributor-regions",
+	     "must be 1 to 4");
+	if (dt_find(here(), "redistributor-stride").data) {
+		stride = find_u64("redistributor-stride",
+				  "must be one or two cells");
+		need(!stride || (stride >= GICR_MIN && stride <= GIB &&
+				 is_aligned(stride, 0x10000)),
+		     "redistributor-stride", "impossible");
+		g->redist_stride = stride;
 	}
-	for (u32 i = 0; i < nr; i++)
-		if (!read_reg(1 + i, &g->redist[i], &g->redist_size[i]) ||
-		    g->redist_size[i] < GICR_MIN ||
-		    !is_aligned(g->redist[i], 0x10000))
-			bad("reg",
-			    "a redistributor region is missing or impossible");
-	g->nr_redist = (u8)nr;
+	read_redist(nr, GICR_MIN, 0x10000,
+		    "a redistributor region is missing or impossible");
 }
 
 /* GICC, GICH and GICV; without the last two there is no virtualization. */
@@ -404,13 +315,9 @@ static void read_gicv2(void)
 
 	if (!begin_gic(2))
 		return;
-	if (g->dist_size < PAGE_SIZE || !is_aligned(g->dist, PAGE_SIZE))
-		bad("reg", "the distributor is not 4 KiB");
-	for (unsigned int i = 0; i < 3; i++)
-		if (!read_reg(1 + i, &g->redist[i], &g->redist_size[i]) ||
-		    g->redist_size[i] < PAGE_SIZE)
-			bad("reg", "must be GICD, GICC, GICH and GICV");
-	g->nr_redist = 3;
+	need(g->dist_size >= PAGE_SIZE && is_aligned(g->dist, PAGE_SIZE), "reg",
+	     "the distributor is not 4 KiB");
+	read_redist(3, PAGE_SIZE, 1, "must be GICD, GICC, GICH and GICV");
 }
 
 /* In the binding's order: secure, non-secure, virtual, hypervisor. */
@@ -419,46 +326,27 @@ static void read_timer(void)
 	machine.ptimer_intid = read_intid(1);
 	machine.vtimer_intid = read_intid(2);
 	machine.htimer_intid = read_intid(3);
-	if (!machine.htimer_intid)
-		bad("interrupts", "must have four entries of three cells");
+	need(machine.htimer_intid, "interrupts",
+	     "must have four entries of three cells");
 	machine.timer_freq = find_u32(here(), "clock-frequency", 0);
 	walk.timer_parent = interrupt_parent();
 }
 
 static void read_psci(void)
 {
-	machine.has_psci = prop_is(here(), "method", "smc");
+	machine.has_psci = dt_is(here(), "method", "smc");
 	if (!machine.has_psci)
 		log_line("%s: method: only \"smc\" can be called from EL2: no PSCI",
 			 here()->name);
-}
-
-/* Is this the node that stdout-path names? */
-static bool is_stdout(void)
-{
-	const char *s = walk.stdout;
-	int left = walk.stdout_len;
-
-	for (int i = 1; i <= walk.depth; i++) {
-		int n = (int)strlen(walk.level[i].name);
-
-		if (left < n + 1 || *s != '/' ||
-		    memcmp(s + 1, walk.level[i].name, (size_t)n))
-			return false;
-		s += n + 1;
-		left -= n + 1;
-	}
-	return !left;
 }
 
 static void read_uart(void)
 {
 	u64 size;
 
-	if (!is_stdout())
+	if (here()->props != walk.stdout.props)
 		return;
-	if (!read_reg(0, &machine.uart_base, &size))
-		bad("reg", "missing");
+	need(read_reg(0, &machine.uart_base, &size), "reg", "missing");
 	machine.uart = UART_PL011;
 	machine.uart_intid = read_intid(0);
 	walk.uart_parent = interrupt_parent();
@@ -491,14 +379,12 @@ static const struct {
 /* The first string of `compatible` that we know decides. */
 static void read_device(void)
 {
-	struct prop p = find(here(), "compatible");
-	const char *s = p.data, *end = s + p.len;
+	struct dt_prop p = dt_find(here(), "compatible");
+	const char *s = NULL;
 
-	if (!s)
-		return;
-	if (p.len && end[-1])
-		bad("compatible", "not terminated");
-	for (; s < end; s += strlen(s) + 1)
+	need(!p.len || !((const char *)p.data)[p.len - 1], "compatible",
+	     "not terminated");
+	while ((s = dt_next_string(&p, s)))
 		for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
 			if (!strcmp(s, devices[i].compatible)) {
 				if (is_enabled())
@@ -509,16 +395,16 @@ static void read_device(void)
 
 static void read_node(void)
 {
-	const struct level *l = here();
-	const char *up = walk.depth ? l[-1].name : "";
+	const struct dt_node *n = here();
+	const char *up = walk.depth ? n[-1].name : "";
 
 	if (walk.depth == 2 && !strcmp(up, "reserved-memory")) {
 		if (is_enabled())
 			read_reserved();
 	} else if (walk.depth == 2 && !strcmp(up, "cpus")) {
-		if (prop_is(l, "device_type", "cpu") && is_enabled())
+		if (dt_is(n, "device_type", "cpu") && is_enabled())
 			read_cpu();
-	} else if (walk.depth == 1 && prop_is(l, "device_type", "memory")) {
+	} else if (walk.depth == 1 && dt_is(n, "device_type", "memory")) {
 		if (is_enabled())
 			read_memory();
 	} else if (walk.depth) {
@@ -526,46 +412,33 @@ static void read_node(void)
 	}
 }
 
-/* First walk: what the second one has to know. */
-static void read_names(void)
+/* Command line, and the node that stdout-path gives or has an alias for. */
+static void read_chosen(const void *fdt)
 {
-	struct prop p;
-
-	if (!walk.depth) {
-		here()->name = "/";
-		p = find(here(), "model");
-		if (!copy_string(machine.model, sizeof(machine.model), p))
-			memcpy(machine.model, "unnamed board", 14);
-	} else if (walk.depth == 1 && !strcmp(here()->name, "chosen")) {
-		walk.chosen = *here();
-	} else if (walk.depth == 1 && !strcmp(here()->name, "aliases")) {
-		walk.aliases = *here();
-	}
-}
-
-/* Command line, and the path that stdout-path gives or has an alias for. */
-static void read_chosen(void)
-{
-	struct prop p = find(&walk.chosen, "xen,xen-bootargs");
+	struct dt_node chosen = dt_path(fdt, "/chosen", 7);
+	struct dt_prop p = dt_find(&chosen, "xen,xen-bootargs");
 	const char *s;
 	int n = 0;
 
 	if (!p.data)
-		p = find(&walk.chosen, "bootargs");
+		p = dt_find(&chosen, "bootargs");
 	if (p.data && !copy_string(machine.cmdline, sizeof(machine.cmdline), p))
 		die("chosen: bootargs: not a string of at most %u characters",
 		    (unsigned int)sizeof(machine.cmdline) - 1);
-	p = find(&walk.chosen, "stdout-path");
+	for (char *c = machine.cmdline; *c; c++)
+		*c = *c == ' ' ? 0 : *c;
+	p = dt_find(&chosen, "stdout-path");
 	s = p.data;
 	while (n < p.len && s[n] && s[n] != ':')
 		n++;
 	if (n && *s != '/') {
-		p = find_n(&walk.aliases, s, (size_t)n);
+		struct dt_node aliases = dt_path(fdt, "/aliases", 8);
+
+		p = dt_find_n(&aliases, s, (size_t)n);
 		s = p.data;
 		n = s ? (int)strnlen(s, (size_t)p.len) : 0;
 	}
-	walk.stdout = s;
-	walk.stdout_len = n;
+	walk.stdout = dt_path(fdt, s, (size_t)n);
 }
 
 /* Bytes up to the end of the last block: the rest is the loader's slack. */
@@ -595,8 +468,7 @@ static void check_tree(const void *fdt, u64 max_size)
 		err = -FDT_ERR_ALIGNMENT;
 	if (!err)
 		err = fdt_check_full(fdt, max_size);
-	if (err)
-		die("device tree: header: %s", fdt_strerror(err));
+	require(!err, "device tree", "header", fdt_strerror(err));
 	machine.fdt = fdt;
 	machine.fdt_size = used_size(fdt);
 }
@@ -605,16 +477,14 @@ static void check_found(void)
 {
 	unsigned int n = 0;
 
-	if (!machine.nr_banks)
-		die("memory: reg: no RAM");
-	if (!machine.nr_cpus)
-		die("cpus: cpu: none is described");
-	if (!machine.gic.version)
-		die("interrupt-controller: compatible: no GICv2 or GICv3");
-	if (!machine.htimer_intid)
-		die("timer: compatible: no arm,armv8-timer");
-	if (walk.timer_parent != walk.gic_phandle)
-		die("timer: interrupt-parent: not the GIC");
+	require(machine.nr_banks, "memory", "reg", "no RAM");
+	require(machine.nr_cpus, "cpus", "cpu", "none is described");
+	require(machine.gic.version, "interrupt-controller", "compatible",
+		"no GICv2 or GICv3");
+	require(machine.htimer_intid, "timer", "compatible",
+		"no arm,armv8-timer");
+	require(walk.timer_parent == walk.gic_phandle, "timer",
+		"interrupt-parent", "not the GIC");
 	/* Polling still works. */
 	if (walk.uart_parent != walk.gic_phandle)
 		machine.uart_intid = 0;
@@ -633,12 +503,11 @@ static void check_found(void)
 
 void machine_parse(const void *fdt, u64 max_size)
 {
+	struct dt_node node;
+
 	check_tree(fdt, max_size);
 	memset(&walk, 0, sizeof(walk));
-	walk.tree = (const fdt32_t *)((const char *)fdt + fdt_off_dt_struct(fdt));
-	walk.strings = (const char *)fdt + fdt_off_dt_strings(fdt);
-	walk_tree(read_names);
-	read_chosen();
+	read_chosen(fdt);
 	for (int i = 0; i < fdt_num_mem_rsv(fdt); i++) {
 		u64 base, size;
 
@@ -647,23 +516,22 @@ void machine_parse(const void *fdt, u64 max_size)
 			die("memreserve: entry %d: beyond 48 bits", i);
 		add_reserved(base, size);
 	}
-	walk_tree(read_node);
+	node = dt_path(fdt, "", 0);
+	if (!copy_string(machine.model, sizeof(machine.model),
+			 dt_find(&node, "model")))
+		memcpy(machine.model, "unnamed board", 14);
+	do {
+		/* Deeper is nothing that we look for. */
+		if (walk.depth >= MAX_DEPTH)
+			continue;
+		walk.level[walk.depth] = node;
+		read_node();
+	} while (dt_next_node(&node, &walk.depth));
 	check_found();
 }
 
 bool machine_has_option(const char *word)
 {
-	size_t len = strlen(word);
-	const char *s = machine.cmdline;
-
-	while (*s) {
-		size_t n = 0;
-
-		while (s[n] && s[n] != ' ')
-			n++;
-		if (n == len && !memcmp(s, word, n))
-			return true;
-		s += s[n] ? n + 1 : n;
-	}
-	return false;
+	return fdt_stringlist_contains(machine.cmdline,
+				       sizeof(machine.cmdline) - 1, word);
 }

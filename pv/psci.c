@@ -8,26 +8,10 @@
 
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
+#include <skerry/smccc.h>
 
 /* clang-format off */
 #define FN_SMC64		BIT(30)
-#define PSCI_VERSION		0x84000000U
-#define PSCI_CPU_SUSPEND	0x84000001U
-#define PSCI_CPU_SUSPEND64	0xc4000001U
-#define PSCI_CPU_OFF		0x84000002U
-#define PSCI_CPU_ON		0x84000003U
-#define PSCI_CPU_ON64		0xc4000003U
-#define PSCI_AFFINITY_INFO	0x84000004U
-#define PSCI_AFFINITY_INFO64	0xc4000004U
-#define PSCI_MIGRATE_INFO_TYPE	0x84000006U
-#define PSCI_SYSTEM_OFF		0x84000008U
-#define PSCI_SYSTEM_RESET	0x84000009U
-#define PSCI_FEATURES		0x8400000aU
-#define SMCCC_VERSION		0x80000000U
-#define SMCCC_ARCH_FEATURES	0x80000001U
-#define SMCCC_WORKAROUND_1	0x80008000U
-#define SMCCC_WORKAROUND_2	0x80007fffU
-#define SMCCC_WORKAROUND_3	0x80003fffU
 #define VENDOR_COUNT		0x8600ff00U
 #define VENDOR_UID		0x8600ff01U
 #define VENDOR_REVISION		0x8600ff03U
@@ -40,15 +24,19 @@
 #define MPIDR_AFF		0xff00ffffffUL
 /* clang-format on */
 
+static struct vcpu *target_of(struct vcpu *v, u64 mpidr)
+{
+	return mpidr & ~MPIDR_AFF ? NULL
+				  : domain_vcpu_by_mpidr(v->domain, mpidr);
+}
+
 static __noinline s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
 {
 	struct domain *d = v->domain;
-	struct vcpu *t = NULL;
+	struct vcpu *t = target_of(v, mpidr);
 	struct pgtable_leaf leaf;
 	s64 ret = PSCI_SUCCESS;
 
-	if (!(mpidr & ~MPIDR_AFF))
-		t = domain_vcpu_by_mpidr(d, mpidr);
 	if (!t)
 		return PSCI_INVALID_PARAMS;
 	if (entry & 3 || stage2_lookup(&d->s2, IPA(entry), &leaf))
@@ -70,25 +58,11 @@ static __noinline s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
 	return ret;
 }
 
-static void cpu_off(struct vcpu *v)
-{
-	struct domain *d = v->domain;
-
-	spin_lock(&d->vcpu_lock);
-	/* First: a CPU_ON that finds it off wakes it. */
-	sched_block(v);
-	WRITE_ONCE(v->state, (u32)VCPU_OFF);
-	spin_unlock(&d->vcpu_lock);
-}
-
 static __noinline s64 affinity_info(struct vcpu *v, u64 mpidr, u64 level)
 {
-	struct vcpu *t = NULL;
-
 	/* Level 1 and above need not be implemented by PSCI 1.x (5.7.1). */
-	if (level || mpidr & ~MPIDR_AFF)
-		return PSCI_INVALID_PARAMS;
-	t = domain_vcpu_by_mpidr(v->domain, mpidr);
+	struct vcpu *t = level ? NULL : target_of(v, mpidr);
+
 	if (!t)
 		return PSCI_INVALID_PARAMS;
 	switch (READ_ONCE(t->state)) {
@@ -104,18 +78,12 @@ static __noinline s64 affinity_info(struct vcpu *v, u64 mpidr, u64 level)
 static __noinline s64 features(u32 fn)
 {
 	switch (fn) {
-	case PSCI_VERSION:
-	case PSCI_CPU_SUSPEND:
+	case PSCI_VERSION ... PSCI_AFFINITY_INFO: /* 32-bit, without gap */
 	case PSCI_CPU_SUSPEND64:
-	case PSCI_CPU_OFF:
-	case PSCI_CPU_ON:
 	case PSCI_CPU_ON64:
-	case PSCI_AFFINITY_INFO:
 	case PSCI_AFFINITY_INFO64:
 	case PSCI_MIGRATE_INFO_TYPE:
-	case PSCI_SYSTEM_OFF:
-	case PSCI_SYSTEM_RESET:
-	case PSCI_FEATURES:
+	case PSCI_SYSTEM_OFF ... PSCI_FEATURES:
 	case SMCCC_VERSION:
 		return PSCI_SUCCESS;
 	default:
@@ -142,21 +110,16 @@ static __noinline s64 arch_features(u32 fn)
 	}
 }
 
-/* Ours; Linux compares it with KVM's only. Four words, little-endian. */
-static __noinline s64 vendor_uid(u64 *x)
-{
-	x[1] = 0x694398c6;
-	x[2] = 0xd179cf9a;
-	x[3] = 0x67e6de8d;
-	return 0xdc1218a7;
-}
-
 /* The calls after which v may not go on. */
 static __noinline void power_call(struct vcpu *v, u32 fn)
 {
 	switch (fn) {
 	case PSCI_CPU_OFF:
-		cpu_off(v);
+		spin_lock(&v->domain->vcpu_lock);
+		/* First: a CPU_ON that finds it off wakes it. */
+		sched_block(v);
+		WRITE_ONCE(v->state, (u32)VCPU_OFF);
+		spin_unlock(&v->domain->vcpu_lock);
 		break;
 	case PSCI_SYSTEM_OFF:
 		domain_stop(v->domain, STOP_OFF);
@@ -182,7 +145,11 @@ static __noinline s64 other_call(u64 *x, u32 fn)
 	case VENDOR_COUNT:
 		return 3;
 	case VENDOR_UID:
-		return vendor_uid(x);
+		/* Ours; four words. Linux compares it with KVM's only. */
+		x[1] = 0x694398c6;
+		x[2] = 0xd179cf9a;
+		x[3] = 0x67e6de8d;
+		return 0xdc1218a7;
 	case VENDOR_REVISION:
 		x[1] = 1;
 		return 0;

@@ -8,30 +8,9 @@
 
 #include <skerry/domain.h>
 #include <skerry/layout.h>
+#include <skerry/pl011_regs.h>
 
-/* clang-format off */
-#define UARTDR		0x00
-#define UARTRSR		0x04
-#define UARTFR		0x18
-#define FR_RXFE		BIT(4)
-#define FR_RXFF		BIT(6)
-#define FR_TXFE		BIT(7)
-#define UARTIBRD	0x24
-#define UARTFBRD	0x28
-#define UARTLCR_H	0x2c
-#define UARTCR		0x30
-#define UARTIFLS	0x34
-#define UARTIMSC	0x38
-#define UARTRIS		0x3c
-#define UARTMIS		0x40
-#define UARTICR		0x44
-#define UARTDMACR	0x48
-#define UART_ID		0xfe0
-#define INT_RX		BIT(4)
-#define INT_TX		BIT(5)
-#define INT_RT		BIT(6)
-#define INT_ALL		BITS(10, 0)
-/* clang-format on */
+#define UART_ID 0xfe0
 
 static struct console_domain *con_of(struct vcpu *v)
 {
@@ -41,7 +20,8 @@ static struct console_domain *con_of(struct vcpu *v)
 /* With c->lock, so that two changes reach the vGIC in their order. */
 static void set_line(struct domain *d)
 {
-	vgic_set_spi(d, GUEST_PL011_INTID, d->console.ris & d->console.imsc);
+	vgic_set_spi(d, GUEST_PL011_INTID,
+		     d->console.ris & d->console.reg[UARTIMSC / 2]);
 }
 
 static void read_dr(struct vcpu *v, struct emul_access *a)
@@ -55,7 +35,7 @@ static void read_dr(struct vcpu *v, struct emul_access *a)
 		c->rx_count--;
 	}
 	if (!c->rx_count)
-		c->ris &= ~(u32)(INT_RX | INT_RT);
+		c->ris &= ~(u32)(UARTINT_RX | UARTINT_RT);
 	set_line(v->domain);
 	spin_unlock(&c->lock);
 }
@@ -66,8 +46,8 @@ static void write_dr(struct vcpu *v, struct emul_access *a)
 
 	console_guest_putc(v->domain, (u8)a->value);
 	spin_lock(&c->lock);
-	if (!(c->ris & INT_TX)) {
-		c->ris |= INT_TX;
+	if (!(c->ris & UARTINT_TX)) {
+		c->ris |= UARTINT_TX;
 		set_line(v->domain);
 	}
 	spin_unlock(&c->lock);
@@ -78,71 +58,47 @@ static void read_fr(struct vcpu *v, struct emul_access *a)
 	struct console_domain *c = con_of(v);
 	unsigned int n = READ_ONCE(c->rx_count);
 
-	a->value = FR_TXFE | (n ? 0 : FR_RXFE) |
-		   (n == VPL011_FIFO ? FR_RXFF : 0);
+	a->value = UARTFR_TXFE | (n ? 0 : UARTFR_RXFE) |
+		   (n == VPL011_FIFO ? UARTFR_RXFF : 0);
 }
+
+/*
+ * What the registers that only keep a value keep of it. By half-words, as
+ * guests may access them: the upper ones are none.
+ */
+static const u16 kept[] = {
+	[UARTIBRD / 2] = 0xffff, [UARTFBRD / 2] = 0x3f,
+	[UARTLCR_H / 2] = 0xff,	 [UARTCR / 2] = 0xffff,
+	[UARTIFLS / 2] = 0x3f,	 [UARTIMSC / 2] = UARTINT_ALL,
+	[UARTRIS / 2 - 1] = 0,
+};
+static_assert(sizeof(kept) == sizeof(((struct console_domain *)0)->reg),
+	      "registers below UARTRIS");
 
 static void read_reg(struct vcpu *v, struct emul_access *a)
 {
+	a->value = con_of(v)->reg[a->offset / 2];
+}
+
+static void read_status(struct vcpu *v, struct emul_access *a)
+{
 	const struct console_domain *c = con_of(v);
 
-	switch (a->offset) {
-	case UARTIBRD:
-		a->value = c->ibrd;
-		break;
-	case UARTFBRD:
-		a->value = c->fbrd;
-		break;
-	case UARTLCR_H:
-		a->value = c->lcr;
-		break;
-	case UARTCR:
-		a->value = c->cr;
-		break;
-	case UARTIFLS:
-		a->value = c->ifls;
-		break;
-	case UARTIMSC:
-		a->value = c->imsc;
-		break;
-	case UARTRIS:
+	if (a->offset == UARTRIS)
 		a->value = READ_ONCE(c->ris);
-		break;
-	case UARTMIS:
-		a->value = READ_ONCE(c->ris) & c->imsc;
-		break;
-	}
+	else if (a->offset == UARTMIS)
+		a->value = READ_ONCE(c->ris) & c->reg[UARTIMSC / 2];
 }
 
 static void write_reg(struct vcpu *v, struct emul_access *a)
 {
 	struct console_domain *c = con_of(v);
-	u32 val = (u32)a->value;
 
 	spin_lock(&c->lock);
-	switch (a->offset) {
-	case UARTIBRD:
-		c->ibrd = val & 0xffff;
-		break;
-	case UARTFBRD:
-		c->fbrd = val & 0x3f;
-		break;
-	case UARTLCR_H:
-		c->lcr = val & 0xff;
-		break;
-	case UARTCR:
-		c->cr = val & 0xffff;
-		break;
-	case UARTIFLS:
-		c->ifls = val & 0x3f;
-		break;
-	case UARTIMSC:
-		c->imsc = val & INT_ALL;
-		break;
-	case UARTICR:
-		c->ris &= ~val;
-		break;
-	}
+	if (a->offset < UARTRIS)
+		c->reg[a->offset / 2] = a->value & kept[a->offset / 2];
+	else if (a->offset == UARTICR)
+		c->ris &= ~(u32)a->value;
 	set_line(v->domain);
 	spin_unlock(&c->lock);
 }
@@ -159,7 +115,7 @@ static const struct emul_reg regs[] = {
 	{UARTDR, 4, W_ANY, read_dr, write_dr},
 	{UARTFR, 4, W_ANY, read_fr, NULL},
 	{UARTIBRD, UARTRIS - UARTIBRD, W16 | W32, read_reg, write_reg},
-	{UARTRIS, 8, W16 | W32, read_reg, NULL},
+	{UARTRIS, 8, W16 | W32, read_status, NULL},
 	{UARTICR, 4, W16 | W32, NULL, write_reg},
 	{UART_ID, 0x20, W_ANY, read_id, NULL},
 };
@@ -179,7 +135,7 @@ bool vpl011_input(struct domain *d, u8 ch)
 	if (room) {
 		c->rx[(c->rx_head + c->rx_count) % VPL011_FIFO] = ch;
 		c->rx_count++;
-		c->ris |= INT_RX | INT_RT;
+		c->ris |= UARTINT_RX | UARTINT_RT;
 	}
 	set_line(d);
 	spin_unlock(&c->lock);
@@ -188,17 +144,17 @@ bool vpl011_input(struct domain *d, u8 ch)
 
 int vpl011_init(struct domain *d)
 {
-	struct console_domain *c = &d->console;
-
-	spin_init(&c->lock, RANK_VCPU);
-	c->region = (struct emul_region){
+	static const struct emul_region region = {
 		.base = GUEST_PL011_BASE,
 		.size = GUEST_PL011_SIZE,
 		.access = access,
 	};
-	c->ris = INT_TX;
-	c->ifls = 0x12;
-	c->cr = 0x300;
+	struct console_domain *c = &d->console;
+
+	spin_init(&c->lock, RANK_VCPU);
+	c->ris = UARTINT_TX;
+	c->reg[UARTIFLS / 2] = 0x12;
+	c->reg[UARTCR / 2] = 0x300;
 	c->present = true;
-	return emul_add(&d->emul, &c->region);
+	return emul_add(&d->emul, &region);
 }

@@ -26,10 +26,5 @@ void arch_fp_trap(struct vcpu *v);
 void mmu_switch_root(void);
 paddr_t mmu_boot_root(void);
 
-/* smccc.c: speculation workarounds of the calling CPU; picks the vectors. */
-void smccc_init(void);
-void smccc_init_cpu(void);
-struct smccc_result {
-	u64 x[4];
-};
-struct smccc_result smccc_smc(u64 fn, u64 a1, u64 a2, u64 a3);
+/* smccc.c: a call to the firmware; the first result. */
+u64 smccc_smc(u64 fn, u64 a1, u64 a2, u64 a3);

@@ -52,7 +52,6 @@
 #define LR_PRIO		BITS(55, 48)
 #define LR_PINTID	BITS(41, 32)
 #define LR_EOI		BIT(41)
-#define LR_VINTID	BITS(31, 0)
 /* clang-format on */
 
 #define PRIO_DEFAULT 0xa0
@@ -61,7 +60,7 @@ static struct {
 	u64 dist;
 	u64 redist[CONFIG_NR_CPUS];
 	u64 sgi_target[CONFIG_NR_CPUS];
-	unsigned int nr_lrs, nr_spis, nr_apr;
+	unsigned int nr_lrs, nr_apr;
 	struct spinlock lock; /* RANK_GIC: read-modify-write of the above */
 } gic = {.lock = SPINLOCK_INIT(RANK_GIC)};
 
@@ -70,19 +69,9 @@ unsigned int gic_nr_lrs(void)
 	return gic.nr_lrs;
 }
 
-unsigned int gic_nr_spis(void)
-{
-	return gic.nr_spis;
-}
-
 unsigned int gic_version(void)
 {
 	return 3;
-}
-
-unsigned int gic_priority_bits(void)
-{
-	return field_get(BITS(31, 29), sysreg_read(S3_4_C12_C11_1)) + 1;
 }
 
 static void wait_rwp(u64 reg, u32 bit)
@@ -92,26 +81,32 @@ static void wait_rwp(u64 reg, u32 bit)
 		cpu_relax();
 }
 
-static void dist_reset(void)
+/* Group 1, off, idle, of one priority: INTIDs from `first` to before `end`. */
+static void reset_irqs(u64 frame, u32 first, u32 end)
 {
-	u64 d = gic.dist;
-	u32 n = gic.nr_spis + 32;
-
-	mmio_write32(d + GICD_CTLR, 0);
-	wait_rwp(d + GICD_CTLR, GICD_CTLR_RWP);
-	for (u32 i = 32; i < n; i += 32) {
-		mmio_write32(d + GICD_IGROUPR + i / 8, ~0U);
-		mmio_write32(d + GICD_ICENABLER + i / 8, ~0U);
-		mmio_write32(d + GICD_ICPENDR + i / 8, ~0U);
-		mmio_write32(d + GICD_ICACTIVER + i / 8, ~0U);
+	for (u32 i = first; i < end; i += 32) {
+		mmio_write32(frame + GICD_IGROUPR + i / 8, ~0U);
+		mmio_write32(frame + GICD_ICENABLER + i / 8, ~0U);
+		mmio_write32(frame + GICD_ICPENDR + i / 8, ~0U);
+		mmio_write32(frame + GICD_ICACTIVER + i / 8, ~0U);
 	}
-	for (u32 i = 32; i < n; i += 4)
-		mmio_write32(d + GICD_IPRIORITYR + i,
+	for (u32 i = first; i < end; i += 4)
+		mmio_write32(frame + GICD_IPRIORITYR + i,
 			     PRIO_DEFAULT * 0x01010101U);
-	mmio_write32(d + GICD_CTLR, GICD_CTLR_ARE);
-	wait_rwp(d + GICD_CTLR, GICD_CTLR_RWP);
-	mmio_write32(d + GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_G1);
-	wait_rwp(d + GICD_CTLR, GICD_CTLR_RWP);
+}
+
+static void write_dist_ctlr(u32 val)
+{
+	mmio_write32(gic.dist + GICD_CTLR, val);
+	wait_rwp(gic.dist + GICD_CTLR, GICD_CTLR_RWP);
+}
+
+static void dist_reset(unsigned int nr_irqs)
+{
+	write_dist_ctlr(0);
+	reset_irqs(gic.dist, 32, nr_irqs);
+	write_dist_ctlr(GICD_CTLR_ARE);
+	write_dist_ctlr(GICD_CTLR_ARE | GICD_CTLR_G1);
 }
 
 static u32 affinity_of(u64 mpidr)
@@ -130,11 +125,9 @@ static void scan_region(u64 base, u64 size, u64 stride)
 				gic.redist[i] = r;
 		if (typer & GICR_TYPER_LAST)
 			break;
-		if (stride)
-			r += stride;
-		else
-			r += typer & GICR_TYPER_VLPI ? 2 * GICR_FRAMES
-						     : GICR_FRAMES;
+		r += stride		       ? stride
+		     : typer & GICR_TYPER_VLPI ? 2 * GICR_FRAMES
+					       : GICR_FRAMES;
 	}
 }
 
@@ -155,7 +148,6 @@ void gic_init(void)
 		    m->version);
 	gic.dist = (u64)mmu_map_device(PADDR(m->dist), m->dist_size);
 	typer = mmio_read32(gic.dist + GICD_TYPER);
-	gic.nr_spis = (unsigned int)min(32 * ((typer & 31) + 1), 1020U) - 32;
 	for (unsigned int i = 0; i < m->nr_redist; i++) {
 		/* Only as much as CPUs of ours can need: it is sparse. */
 		u64 size = min(m->redist_size[i],
@@ -170,7 +162,7 @@ void gic_init(void)
 			    i);
 		gic.sgi_target[i] = sgi_target(machine.cpus[i].mpidr);
 	}
-	dist_reset();
+	dist_reset(min(32 * ((typer & 31) + 1), 1020U));
 }
 
 static void redist_init(u64 r)
@@ -179,13 +171,7 @@ static void redist_init(u64 r)
 		     mmio_read32(r + GICR_WAKER) & ~(u32)GICR_WAKER_SLEEP);
 	while (mmio_read32(r + GICR_WAKER) & GICR_WAKER_ASLEEP)
 		cpu_relax();
-	mmio_write32(r + GICR_SGI + GICD_IGROUPR, ~0U);
-	mmio_write32(r + GICR_SGI + GICD_ICENABLER, ~0U);
-	mmio_write32(r + GICR_SGI + GICD_ICPENDR, ~0U);
-	mmio_write32(r + GICR_SGI + GICD_ICACTIVER, ~0U);
-	for (unsigned int i = 0; i < 32; i += 4)
-		mmio_write32(r + GICR_SGI + GICD_IPRIORITYR + i,
-			     PRIO_DEFAULT * 0x01010101U);
+	reset_irqs(r + GICR_SGI, 0, 32);
 	mmio_write32(r + GICR_SGI + GICD_ISENABLER, 0xffff);
 	wait_rwp(r + GICR_CTLR, GICR_CTLR_RWP);
 }
@@ -195,18 +181,18 @@ void gic_init_cpu(void)
 	u64 vtr;
 
 	/* SRE with EL1 allowed; ICC_* need it (IHI 0069 12.2.22). */
-	sysreg_write(S3_4_C12_C9_5, 0xf);
+	sysreg_write(icc_sre_el2, 0xf);
 	isb();
-	sysreg_write(S3_0_C12_C12_5, 7); /* ICC_SRE_EL1, for the guest */
+	sysreg_write(icc_sre_el1, 7); /* for the guest */
 	redist_init(gic.redist[this_cpu()->id]);
-	sysreg_write(S3_0_C4_C6_0, 0xff);  /* ICC_PMR_EL1: all */
-	sysreg_write(S3_0_C12_C12_3, 0);   /* ICC_BPR1_EL1 */
-	sysreg_write(S3_0_C12_C12_4, 2);   /* ICC_CTLR_EL1.EOImode */
-	sysreg_write(S3_0_C12_C12_7, 1);   /* ICC_IGRPEN1_EL1 */
-	vtr = sysreg_read(S3_4_C12_C11_1); /* ICH_VTR_EL2 */
+	sysreg_write(icc_pmr_el1, 0xff); /* all */
+	sysreg_write(icc_bpr1_el1, 0);
+	sysreg_write(icc_ctlr_el1, 2); /* EOImode */
+	sysreg_write(icc_igrpen1_el1, 1);
+	vtr = sysreg_read(ich_vtr_el2);
 	gic.nr_lrs = (unsigned int)(vtr & 15) + 1;
 	gic.nr_apr = 1U << (field_get(BITS(28, 26), vtr) - 4);
-	sysreg_write(S3_4_C12_C11_0, 0); /* ICH_HCR_EL2 */
+	sysreg_write(ich_hcr_el2, 0);
 	for (unsigned int i = 0; i < gic.nr_lrs; i++)
 		gic_lr_clear(i);
 	isb();
@@ -214,7 +200,7 @@ void gic_init_cpu(void)
 
 u32 gic_ack(void)
 {
-	u32 intid = (u32)sysreg_read(S3_0_C12_C12_0);
+	u32 intid = (u32)sysreg_read(icc_iar1_el1);
 
 	/* IAR completes before the handler's accesses (IHI 0069 4.1.2). */
 	dsb(sy);
@@ -223,12 +209,12 @@ u32 gic_ack(void)
 
 void gic_eoi(u32 intid)
 {
-	sysreg_write(S3_0_C12_C12_1, intid);
+	sysreg_write(icc_eoir1_el1, intid);
 }
 
 void gic_deactivate(u32 intid)
 {
-	sysreg_write(S3_0_C12_C11_1, intid);
+	sysreg_write(icc_dir_el1, intid);
 }
 
 void gic_activate(u32 intid)
@@ -254,12 +240,9 @@ void gic_enable(u32 intid, unsigned int cpu, bool level)
 	spin_lock(&gic.lock);
 	val = mmio_read32(cfg);
 	mmio_write32(cfg, level ? val & ~bit : val | bit);
-	if (intid >= 32) {
-		u64 mpidr = cpus[cpu].mpidr;
-
+	if (intid >= 32)
 		mmio_write64(gic.dist + GICD_IROUTER + 8 * intid,
-			     mpidr & 0xff00ffffffUL);
-	}
+			     cpus[cpu].mpidr & 0xff00ffffffUL);
 	mmio_write32(frame + GICD_ISENABLER + intid / 32 * 4, 1U << intid % 32);
 	spin_unlock(&gic.lock);
 }
@@ -275,27 +258,23 @@ void gic_send_sgi(unsigned int cpu, unsigned int id)
 {
 	/* What the SGI announces is seen first; partner: gic_ack's dsb. */
 	dsb(ishst);
-	sysreg_write(S3_0_C12_C11_5, gic.sgi_target[cpu] | (u64)id << 24);
+	sysreg_write(icc_sgi1r_el1, gic.sgi_target[cpu] | (u64)id << 24);
 	isb();
 }
 
-/* ICH_LR<n>_EL2 is S3_4_C12_C12_<n> and S3_4_C12_C13_<n-8>. */
+/* A case for each list register, whose number is part of its name. */
 /* clang-format off */
 #define LR_CASES(op) \
-	op(0, S3_4_C12_C12_0) op(1, S3_4_C12_C12_1) op(2, S3_4_C12_C12_2) \
-	op(3, S3_4_C12_C12_3) op(4, S3_4_C12_C12_4) op(5, S3_4_C12_C12_5) \
-	op(6, S3_4_C12_C12_6) op(7, S3_4_C12_C12_7) op(8, S3_4_C12_C13_0) \
-	op(9, S3_4_C12_C13_1) op(10, S3_4_C12_C13_2) op(11, S3_4_C12_C13_3) \
-	op(12, S3_4_C12_C13_4) op(13, S3_4_C12_C13_5) op(14, S3_4_C12_C13_6) \
-	op(15, S3_4_C12_C13_7)
+	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) \
+	op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
 /* clang-format on */
-#define LR_WRITE(n, reg)                                                       \
+#define LR_WRITE(n)                                                            \
 	case n:                                                                \
-		sysreg_write(reg, val);                                        \
+		sysreg_write(ich_lr##n##_el2, val);                            \
 		break;
-#define LR_READ(n, reg)                                                        \
+#define LR_READ(n)                                                             \
 	case n:                                                                \
-		return sysreg_read(reg);
+		return sysreg_read(ich_lr##n##_el2);
 
 static inline void lr_set(unsigned int n, u64 val)
 {
@@ -339,12 +318,12 @@ unsigned int gic_lr_state(unsigned int n)
 	return (unsigned int)(lr_get(n) >> 62);
 }
 
-#define LR_REPEND(n, reg)                                                      \
+#define LR_REPEND(n)                                                           \
 	case n:                                                                \
-		val = sysreg_read(reg);                                        \
+		val = sysreg_read(ich_lr##n##_el2);                            \
 		if (val & (LR_PENDING | LR_ACTIVE))                            \
 			return false;                                          \
-		sysreg_write(reg, val | LR_PENDING);                           \
+		sysreg_write(ich_lr##n##_el2, val | LR_PENDING);               \
 		return true;
 
 bool gic_lr_repend(unsigned int n)
@@ -359,30 +338,29 @@ bool gic_lr_repend(unsigned int n)
 
 u64 gic_lr_empty(void)
 {
-	return sysreg_read(S3_4_C12_C11_5); /* ICH_ELRSR_EL2 */
+	return sysreg_read(ich_elrsr_el2);
 }
 
 u64 gic_lr_ended(void)
 {
-	return sysreg_read(S3_4_C12_C11_3); /* ICH_EISR_EL2 */
+	return sysreg_read(ich_eisr_el2);
 }
 
 void gic_set_waiting(bool some, bool active)
 {
 	/* Ends not yet taken are kept. */
-	sysreg_write(S3_4_C12_C11_0,
-		     (sysreg_read(S3_4_C12_C11_0) & ICH_HCR_EOICOUNT) |
-			     ICH_HCR_EN | (some ? ICH_HCR_UIE : 0) |
-			     (active ? ICH_HCR_LRENPIE : 0));
+	sysreg_write(ich_hcr_el2, (sysreg_read(ich_hcr_el2) & ICH_HCR_EOICOUNT) |
+					  ICH_HCR_EN | (some ? ICH_HCR_UIE : 0) |
+					  (active ? ICH_HCR_LRENPIE : 0));
 }
 
 unsigned int gic_take_eois(void)
 {
-	u64 hcr = sysreg_read(S3_4_C12_C11_0);
+	u64 hcr = sysreg_read(ich_hcr_el2);
 
 	if (likely(!(hcr & ICH_HCR_EOICOUNT)))
 		return 0;
-	sysreg_write(S3_4_C12_C11_0, hcr & ~ICH_HCR_EOICOUNT);
+	sysreg_write(ich_hcr_el2, hcr & ~ICH_HCR_EOICOUNT);
 	return (unsigned int)field_get(ICH_HCR_EOICOUNT, hcr);
 }
 
@@ -392,44 +370,32 @@ void gic_vcpu_reset(struct gic_vcpu *g)
 }
 
 /* Only implemented APRs may be touched: others are UNDEFINED. */
+#define APRS(op)                                                               \
+	op(0);                                                                 \
+	if (gic.nr_apr > 1) {                                                  \
+		op(1);                                                         \
+	}                                                                      \
+	if (gic.nr_apr > 2) {                                                  \
+		op(2);                                                         \
+		op(3);                                                         \
+	}
+#define SAVE_APR(n)                                                            \
+	g->apr[0][n] = sysreg_read(ich_ap0r##n##_el2);                         \
+	g->apr[1][n] = sysreg_read(ich_ap1r##n##_el2)
+#define LOAD_APR(n)                                                            \
+	sysreg_write(ich_ap0r##n##_el2, g->apr[0][n]);                         \
+	sysreg_write(ich_ap1r##n##_el2, g->apr[1][n])
+
 void gic_vcpu_save(struct gic_vcpu *g)
 {
-	g->vmcr = sysreg_read(S3_4_C12_C11_7);
-	switch (gic.nr_apr) {
-	case 4:
-		g->apr[0][3] = sysreg_read(S3_4_C12_C8_3);
-		g->apr[1][3] = sysreg_read(S3_4_C12_C9_3);
-		g->apr[0][2] = sysreg_read(S3_4_C12_C8_2);
-		g->apr[1][2] = sysreg_read(S3_4_C12_C9_2);
-		__attribute__((fallthrough));
-	case 2:
-		g->apr[0][1] = sysreg_read(S3_4_C12_C8_1);
-		g->apr[1][1] = sysreg_read(S3_4_C12_C9_1);
-		__attribute__((fallthrough));
-	default:
-		g->apr[0][0] = sysreg_read(S3_4_C12_C8_0);
-		g->apr[1][0] = sysreg_read(S3_4_C12_C9_0);
-	}
-	sysreg_write(S3_4_C12_C11_0, 0);
+	g->vmcr = sysreg_read(ich_vmcr_el2);
+	APRS(SAVE_APR)
+	sysreg_write(ich_hcr_el2, 0);
 }
 
 void gic_vcpu_load(const struct gic_vcpu *g)
 {
-	sysreg_write(S3_4_C12_C11_7, g->vmcr);
-	switch (gic.nr_apr) {
-	case 4:
-		sysreg_write(S3_4_C12_C8_3, g->apr[0][3]);
-		sysreg_write(S3_4_C12_C9_3, g->apr[1][3]);
-		sysreg_write(S3_4_C12_C8_2, g->apr[0][2]);
-		sysreg_write(S3_4_C12_C9_2, g->apr[1][2]);
-		__attribute__((fallthrough));
-	case 2:
-		sysreg_write(S3_4_C12_C8_1, g->apr[0][1]);
-		sysreg_write(S3_4_C12_C9_1, g->apr[1][1]);
-		__attribute__((fallthrough));
-	default:
-		sysreg_write(S3_4_C12_C8_0, g->apr[0][0]);
-		sysreg_write(S3_4_C12_C9_0, g->apr[1][0]);
-	}
-	sysreg_write(S3_4_C12_C11_0, ICH_HCR_EN);
+	sysreg_write(ich_vmcr_el2, g->vmcr);
+	APRS(LOAD_APR)
+	sysreg_write(ich_hcr_el2, ICH_HCR_EN);
 }

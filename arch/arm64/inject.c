@@ -16,9 +16,6 @@
 #define SPSR_SAVED_NZCV BITS(31, 28)
 #define SCTLR_SPAN	BIT(23)
 #define PSTATE_PAN	BIT(22)
-#define FSC_SYNC_EXT	0x10
-#define EC_IABT_EL1_LOW 0x20
-#define EC_DABT_EL1_LOW 0x24
 
 static bool from_el0(u64 pstate)
 {
@@ -59,11 +56,11 @@ void arch_inject_undef(struct vcpu *v)
 
 void arch_inject_abort(struct vcpu *v, bool fetch, u64 far)
 {
-	u64 ec = fetch ? EC_IABT_EL1_LOW : EC_DABT_EL1_LOW;
-	u64 esr = FSC_SYNC_EXT | (v->arch.esr & ESR_IL);
+	bool low = from_el0(v->arch.regs.pstate);
+	u64 ec = low ? (fetch ? EC_IABT_LOW : EC_DABT_LOW)
+		     : (fetch ? EC_IABT_CUR : EC_DABT_CUR);
+	u64 esr = FSC_EXTERNAL | (v->arch.esr & ESR_IL);
 
-	if (!from_el0(v->arch.regs.pstate))
-		ec++;
 	if (!fetch)
 		esr |= v->arch.esr & ESR_DABT_WNR;
 	sysreg_write(far_el1, far);

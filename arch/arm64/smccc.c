@@ -13,23 +13,15 @@
 #include <skerry/machine.h>
 #include <skerry/psci.h>
 #include <skerry/sections.h>
+#include <skerry/smccc.h>
 
-/* clang-format off */
-#define PSCI_VERSION		0x84000000UL
-#define PSCI_FEATURES		0x8400000aUL
-#define SMCCC_VERSION		0x80000000UL
-#define SMCCC_ARCH_FEATURES	0x80000001UL
-#define SMCCC_WORKAROUND_1	0x80008000UL
-#define SMCCC_WORKAROUND_2	0x80007fffUL
-#define SMCCC_WORKAROUND_3	0x80003fffUL
-#define PART_A57		0xd07
-#define PART_A72		0xd08
-#define PART_A76		0xd0b
-/* clang-format on */
+#define PART_A57 0xd07
+#define PART_A72 0xd08
+#define PART_A76 0xd0b
 
 static unsigned int workarounds;
 
-struct smccc_result smccc_smc(u64 fn, u64 a1, u64 a2, u64 a3)
+u64 smccc_smc(u64 fn, u64 a1, u64 a2, u64 a3)
 {
 	register u64 x0 __asm__("x0") = fn;
 	register u64 x1 __asm__("x1") = a1;
@@ -41,7 +33,7 @@ struct smccc_result smccc_smc(u64 fn, u64 a1, u64 a2, u64 a3)
 			 :
 			 : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11",
 			   "x12", "x13", "x14", "x15", "x16", "x17", "memory");
-	return (struct smccc_result){{x0, x1, x2, x3}};
+	return x0;
 }
 
 unsigned int smccc_workarounds(void)
@@ -51,14 +43,14 @@ unsigned int smccc_workarounds(void)
 
 static bool has_feature(u64 fn)
 {
-	return (s32)smccc_smc(SMCCC_ARCH_FEATURES, fn, 0, 0).x[0] >= 0;
+	return (s32)smccc_smc(SMCCC_ARCH_FEATURES, fn, 0, 0) >= 0;
 }
 
-void smccc_init(void)
+void arch_init(void)
 {
 	if (!machine.has_psci ||
-	    (s32)smccc_smc(PSCI_FEATURES, SMCCC_VERSION, 0, 0).x[0] < 0 ||
-	    (s32)smccc_smc(SMCCC_VERSION, 0, 0, 0).x[0] < 0x10001)
+	    (s32)smccc_smc(PSCI_FEATURES, SMCCC_VERSION, 0, 0) < 0 ||
+	    (s32)smccc_smc(SMCCC_VERSION, 0, 0, 0) < 0x10001)
 		return;
 	workarounds = has_feature(SMCCC_WORKAROUND_1) |
 		      (unsigned int)has_feature(SMCCC_WORKAROUND_2) << 1 |
@@ -66,7 +58,7 @@ void smccc_init(void)
 }
 
 /* The vectors with the mitigation that this core needs (boards.md 6). */
-void smccc_init_cpu(void)
+void arch_init_cpu(void)
 {
 	u64 midr = sysreg_read(midr_el1);
 	u64 part = field_get(BITS(15, 4), midr);
@@ -80,14 +72,4 @@ void smccc_init_cpu(void)
 		 (workarounds & BIT(2)))
 		table = vectors_smc;
 	sysreg_write(vbar_el2, (u64)table);
-}
-
-void arch_init(void)
-{
-	smccc_init();
-}
-
-void arch_init_cpu(void)
-{
-	smccc_init_cpu();
 }

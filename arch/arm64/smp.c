@@ -15,12 +15,10 @@
 #include <skerry/machine.h>
 #include <skerry/panic.h>
 #include <skerry/sections.h>
+#include <skerry/smccc.h>
 #include <skerry/time.h>
 
-#define PSCI_CPU_ON	  0xc4000003UL
-#define PSCI_SYSTEM_OFF	  0x84000008UL
-#define PSCI_SYSTEM_RESET 0x84000009UL
-#define START_TIMEOUT_S	  5
+#define START_TIMEOUT_S 5
 
 /* What a secondary reads with its MMU off; see boot.S. */
 struct boot_args {
@@ -46,9 +44,8 @@ static int start_cpu(unsigned int i)
 	cache_clean_inval(&boot_args[i], sizeof(boot_args[i]));
 	cache_clean_inval(&cpus[i], sizeof(cpus[i]));
 	if (c->method == CPU_METHOD_PSCI)
-		return (int)smccc_smc(PSCI_CPU_ON, c->mpidr, entry,
-				      image_pa(&boot_args[i]).v)
-			.x[0];
+		return (int)smccc_smc(PSCI_CPU_ON64, c->mpidr, entry,
+				      image_pa(&boot_args[i]).v);
 	/*
 	 * Spin table: the stub jumps with x0 = 0, so it cannot hand over the
 	 * arguments; secondary_spin in boot.S finds them by MPIDR.

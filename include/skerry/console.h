@@ -17,13 +17,12 @@ struct domain;
 struct console_domain {
 	char line[CONSOLE_LINE];
 	unsigned int len;
-	bool line_open; /* raw mode: part of the line is on the wire */
-	/* vpl011: guarded by RANK_DOMAIN's sibling in pv/vpl011.c */
-	struct spinlock lock; /* RANK_TIME */
+	bool line_open;	      /* raw mode: part of the line is on the wire */
+	struct spinlock lock; /* RANK_VCPU: the vpl011 */
 	u8 rx[VPL011_FIFO];
 	unsigned int rx_head, rx_count;
-	u32 cr, lcr, imsc, ris, ibrd, fbrd, ifls;
-	struct emul_region region;
+	u32 ris;
+	u16 reg[30]; /* those below UARTRIS, by offset / 2 */
 	bool present;
 };
 

@@ -8,6 +8,8 @@
 
 #include <skerry/util.h>
 
+struct dt_node;
+
 #define DESCRIBE_MAX_VCPUS CONFIG_MAX_VCPUS
 #define DESCRIBE_NAME_SIZE 32
 
@@ -38,12 +40,12 @@ struct describe_error {
 };
 
 /*
- * Offset of the next xen,domain node after `prev` (0 to start), or < 0 when
- * there is none.
+ * The next xen,domain node after *node; zeroed to start, false when there is
+ * none. The tree is one that fdt_check_full() has passed.
  */
-int describe_next(const void *fdt, int prev);
+bool describe_next(const void *fdt, struct dt_node *node);
 /* 0, or -EINVAL with the reason in err. */
-int describe_guest(const void *fdt, int node, struct describe_guest *out,
+int describe_guest(const struct dt_node *node, struct describe_guest *out,
 		   struct describe_error *err) __must_check;
 /* skerry,when-all-off and unknown skerry,* or xen,* properties of /chosen. */
 int describe_chosen(const void *fdt, enum when_all_off *out,

@@ -8,14 +8,10 @@
 
 #define EPERM	   1
 #define ENOENT	   2
-#define E2BIG	   7
-#define EAGAIN	   11
 #define ENOMEM	   12
 #define EFAULT	   14
 #define EBUSY	   16
 #define EEXIST	   17
 #define EINVAL	   22
 #define ENOSPC	   28
-#define ERANGE	   34
-#define ENOSYS	   38
 #define EOPNOTSUPP 95

@@ -50,7 +50,7 @@ struct machine {
 	u32 uart_intid;
 	u64 rtc_base; /* PL031, or 0 */
 	char model[64];
-	char cmdline[256]; /* xen,xen-bootargs, else bootargs */
+	char cmdline[256]; /* xen,xen-bootargs, else bootargs: a NUL per word */
 };
 
 extern struct machine machine;

@@ -12,7 +12,6 @@ struct vcpu;
 #define PSCI_SUCCESS	    0L
 #define PSCI_NOT_SUPPORTED  (-1L)
 #define PSCI_INVALID_PARAMS (-2L)
-#define PSCI_DENIED	    (-3L)
 #define PSCI_ALREADY_ON	    (-4L)
 #define PSCI_ON_PENDING	    (-5L)
 #define PSCI_INVALID_ADDR   (-9L)

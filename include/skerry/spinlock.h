@@ -13,7 +13,6 @@ enum lock_rank {
 	RANK_VCPU,
 	RANK_VGIC,
 	RANK_SCHED,
-	RANK_TIME,
 	RANK_PAGE,
 	RANK_MMU,
 	RANK_GIC,

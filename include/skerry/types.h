@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scalar types. Host physical, guest physical (IPA) and EL2 virtual addresses
- * are one-member structs, so that the compiler refuses to mix them.
+ * Scalar types. Host physical and guest physical addresses (IPA) are
+ * one-member structs, so that the compiler refuses to mix them.
  */
 #pragma once
 
@@ -22,10 +22,6 @@ typedef struct {
 typedef struct {
 	u64 v;
 } ipa_t;
-typedef struct {
-	u64 v;
-} vaddr_t;
 
 #define PADDR(x) ((paddr_t){(x)})
 #define IPA(x)	 ((ipa_t){(x)})
-#define VADDR(x) ((vaddr_t){(x)})

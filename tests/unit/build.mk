@@ -1,7 +1,7 @@
 unit-fdt := $(addprefix third_party/libfdt/,fdt.c fdt_ro.c fdt_rw.c fdt_sw.c \
   fdt_wip.c fdt_addresses.c fdt_check.c fdt_strerror.c)
-unit-machine_test := kernel/machine.c lib/fmt.c $(unit-fdt)
-unit-describe_test := kernel/describe.c lib/fmt.c $(unit-fdt)
+unit-machine_test := kernel/machine.c kernel/dt.c lib/fmt.c $(unit-fdt)
+unit-describe_test := kernel/describe.c kernel/dt.c lib/fmt.c $(unit-fdt)
 unit-guestdt_test := kernel/guestdt.c lib/fmt.c $(unit-fdt)
 unit-pgtable_test := arch/arm64/pgtable.c
 unit-vgic_test := vgic/vgic.c vgic/lr.c vgic/v3.c

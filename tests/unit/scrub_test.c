@@ -45,7 +45,7 @@ static unsigned int nr_pieces;
 static u64 max_piece, gap, left;
 
 static struct describe_guest guests[MAX_GUESTS];
-static unsigned int nr_guests;
+static unsigned int nr_guests, nr_described;
 static int load_err, map_err_after, spare_hyp;
 static unsigned int loads, seen, nr_hyp, stage2s, iallus, starts;
 static u64 now, dirtied;
@@ -125,14 +125,18 @@ int describe_chosen(const void *fdt, enum when_all_off *out,
 	*out = ALL_OFF_STAY;
 	return 0;
 }
-int describe_next(const void *fdt, int prev)
+bool describe_next(const void *fdt, struct dt_node *node)
 {
-	return prev < (int)nr_guests ? prev + 1 : -1;
+	if (nr_described == nr_guests)
+		return false;
+	node->name = guests[nr_described++].name;
+	return true;
 }
-int describe_guest(const void *fdt, int node, struct describe_guest *out,
+int describe_guest(const struct dt_node *node, struct describe_guest *out,
 		   struct describe_error *err)
 {
-	*out = guests[node - 1];
+	*out = guests[nr_described - 1];
+	assert_string_equal(out->name, node->name);
 	return 0;
 }
 
@@ -321,7 +325,7 @@ static int setup(void **state)
 	memset(guests, 0, sizeof(guests));
 	memset(cpus, 0, sizeof(cpus));
 	memset(&me, 0, sizeof(me));
-	nr_pieces = nr_guests = 0;
+	nr_pieces = nr_guests = nr_described = 0;
 	max_piece = left = AREA;
 	gap = FRAME_SIZE;
 	load_err = 0;

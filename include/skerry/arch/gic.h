@@ -16,7 +16,6 @@ struct gic_lr {
 	u16 intid;
 	u16 pintid; /* valid when hw */
 	u8 priority;
-	u8 sender; /* GICv2 SGI source CPU */
 	bool pending, active;
 	bool hw; /* the guest's deactivation also ends pintid's */
 	bool group1;
@@ -34,10 +33,8 @@ void gic_init(void);
 /* The calling CPU's redistributor and CPU interface. */
 void gic_init_cpu(void);
 unsigned int gic_nr_lrs(void);
-unsigned int gic_nr_spis(void);
 /* 2 or 3: what guests are given. */
 unsigned int gic_version(void);
-unsigned int gic_priority_bits(void);
 
 /* Acknowledge; the INTID, or >= GIC_SPURIOUS. */
 u32 gic_ack(void);

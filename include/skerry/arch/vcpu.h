@@ -43,8 +43,6 @@ struct arch_vcpu {
 	u64 vttbr;   /* copied from the domain */
 	u64 cntvoff; /* likewise */
 	u64 esr;     /* ESR_EL2 of the full entry being handled */
-	u8 fp_dirty; /* its FP state is (also) in the registers of fp_cpu */
-	u8 fp_cpu;
 };
 
 /* First state, EL1h with MMU off; on v's CPU, v not loaded. */

@@ -3,10 +3,8 @@
 #pragma once
 
 #define dsb(scope) __asm__ volatile("dsb " #scope ::: "memory")
-#define dmb(scope) __asm__ volatile("dmb " #scope ::: "memory")
 #define isb()	   __asm__ volatile("isb" ::: "memory")
 #define wfi()	   __asm__ volatile("dsb sy\n\twfi" ::: "memory")
-#define wfe()	   __asm__ volatile("wfe" ::: "memory")
 #define sev()	   __asm__ volatile("dsb ishst\n\tsev" ::: "memory")
 
 /* In every spin: lets a sibling, or an emulator's other CPU, have its turn. */

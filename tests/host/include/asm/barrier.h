@@ -10,10 +10,8 @@ extern void (*host_barrier)(const char *name);
 			host_barrier(name);                                    \
 	} while (0)
 #define dsb(scope) host_bar("dsb " #scope)
-#define dmb(scope) host_bar("dmb " #scope)
 #define isb()	   host_bar("isb")
 #define wfi()	   host_bar("wfi")
-#define wfe()	   host_bar("wfe")
 #define sev()	   host_bar("sev")
 #ifdef HOST_THREADS
 #include <sched.h>

@@ -7,6 +7,10 @@
 
 #include "../../../../arch/arm64/include/asm/sysreg.h"
 
+/* What only tests give to the code. */
+#define ESR_ABT_FNV BIT(10)
+#define SCTLR_I	    BIT(12)
+
 u64 host_sysreg_read(const char *name);
 void host_sysreg_write(const char *name, u64 val);
 
