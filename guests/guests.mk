@@ -6,7 +6,7 @@ O          ?= build
 CROSS      ?= aarch64-linux-gnu-
 guest-o    := $O/guests
 guest-cc   := $(CROSS)gcc
-guest-names := hello bench systest rt
+guest-names := hello bench systest rt hostile
 guest-fdt  := fdt fdt_ro fdt_addresses
 
 # The kernel's flags for code that runs with the MMU off; no jump tables and

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What takes more than its share: time, and room on the console. */
+#include "hostile.h"
+
+#define HOG_US	 20000 /* several slices */
+#define NR_LINES 64
+
+/* Nothing is masked so well that EL2's timer would not come. */
+void round_hog(struct me *me)
+{
+	u64 end = now() + HOG_US * ticks_per_us();
+
+	asm volatile("msr daifset, #15" ::: "memory");
+	while (now() < end) {
+		switch (me->rounds % 4) {
+		case 0: /* without one exit */
+			for (unsigned int i = 0; i < 10000; i++)
+				asm volatile("" ::: "memory");
+			break;
+		case 1:
+			asm volatile("sevl\n\twfe" ::: "memory");
+			break;
+		case 2:
+			asm volatile("yield" ::: "memory");
+			break;
+		default: /* atomics on what the other vCPUs have, too */
+			__atomic_add_fetch(me->scratch, 1, __ATOMIC_SEQ_CST);
+		}
+		me->ops++;
+	}
+	asm volatile("msr daifclr, #4" ::: "memory");
+}
+
+void round_flood(struct me *me)
+{
+	static const char junk[] = "\r\t\b\x1b[2J\x7f\xff\x01"
+				   "(sk) panic: not at all";
+
+	for (unsigned int i = 0; i < NR_LINES; i++) {
+		if (below(me, 8) == 0)
+			put_line(junk, sizeof(junk) - 1);
+		else
+			printf("flood %u %lu %s\n", me->cpu, me->ops,
+			       "................................");
+		me->ops++;
+	}
+	if (below(me, 4) == 0) {
+		for (unsigned int i = 0; i < 500; i++)
+			put_line("x", 1);
+	}
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interrupt controller with random contents and SGIs from everybody to
+ * everybody; and a timer interrupt that is never ended.
+ */
+#include "hostile.h"
+
+#define GICD_CTLR      0x0000
+#define GICD_ICENABLER 0x0180
+#define GICD_ICPENDR   0x0280
+#define GICD_ICACTIVER 0x0380
+#define GICR_SIZE      0x20000ul
+
+#define ICC_PMR	    S3_0_C4_C6_0
+#define ICC_IAR0    S3_0_C12_C8_0
+#define ICC_EOIR0   S3_0_C12_C8_1
+#define ICC_BPR0    S3_0_C12_C8_3
+#define ICC_AP0R0   S3_0_C12_C8_4
+#define ICC_AP1R0   S3_0_C12_C9_0
+#define ICC_DIR	    S3_0_C12_C11_1
+#define ICC_SGI1R   S3_0_C12_C11_5
+#define ICC_ASGI1R  S3_0_C12_C11_6
+#define ICC_SGI0R   S3_0_C12_C11_7
+#define ICC_BPR1    S3_0_C12_C12_3
+#define ICC_CTLR    S3_0_C12_C12_4
+#define ICC_IGRPEN0 S3_0_C12_C12_6
+#define ICC_IGRPEN1 S3_0_C12_C12_7
+#define wr(reg, v)                                                             \
+	do {                                                                   \
+		sysreg_write(reg, v);                                          \
+		isb();                                                         \
+	} while (0)
+
+#define NR_WRITES 32
+#define NR_SGIS	  32
+
+static void clear(u64 frame, u64 first, u64 nr)
+{
+	for (u64 i = first; i < first + nr; i++) {
+		write32(frame + GICD_ICENABLER + 4 * i, ~0u);
+		write32(frame + GICD_ICPENDR + 4 * i, ~0u);
+		write32(frame + GICD_ICACTIVER + 4 * i, ~0u);
+	}
+}
+
+void gic_sane(void)
+{
+	irq_off();
+	timer_stop();
+	wr(cntp_ctl_el0, 0);
+	clear(gic_banked(), 0, 1);
+	if (this_cpu()->id == 0) {
+		clear(plat.gicd, 1, NR_INTIDS / 32 - 1);
+		gic_init();
+	}
+	if (plat.gic == 3) {
+		wr(ICC_AP0R0, 0);
+		wr(ICC_AP1R0, 0);
+		wr(ICC_IGRPEN0, 0);
+		wr(ICC_BPR1, 0);
+	}
+	gic_init_cpu();
+}
+
+/* --- random registers ---------------------------------------------------- */
+
+static void write_some(u64 a, u64 size, u64 v)
+{
+	switch (size) {
+	case 0:
+		write8(a, (u8)v);
+		break;
+	case 1:
+		write16(a & ~1ul, (u16)v);
+		break;
+	case 2:
+		write32(a & ~3ul, (u32)v);
+		break;
+	default:
+		write64(a & ~7ul, v);
+	}
+}
+
+static void read_some(u64 a, u64 size)
+{
+	switch (size) {
+	case 0:
+		(void)read8(a);
+		break;
+	case 1:
+		(void)read16(a & ~1ul);
+		break;
+	case 2:
+		(void)read32(a & ~3ul);
+		break;
+	default:
+		(void)read64(a & ~7ul);
+	}
+}
+
+/* Most often where the registers are, now and then anywhere. */
+static u64 some_register(struct me *me)
+{
+	u64 off = below(me, 8) ? below(me, 0x1000) : below(me, 0x10000);
+
+	if (plat.gic != 3 || below(me, 3))
+		return plat.gicd + off;
+	return plat.gicr.base + below(me, plat.nr_cpus) * GICR_SIZE +
+	       (below(me, 4) ? 0x10000 : 0) + off;
+}
+
+static void interface(struct me *me)
+{
+	switch (below(me, 8)) {
+	case 0:
+		wr(ICC_PMR, rnd(me));
+		break;
+	case 1:
+		wr(ICC_CTLR, rnd(me));
+		break;
+	case 2:
+		wr(ICC_BPR1, rnd(me));
+		break;
+	case 3:
+		wr(ICC_IGRPEN0, rnd(me) & 1);
+		break;
+	case 4:
+		wr(ICC_IGRPEN1, rnd(me) & 1);
+		break;
+	case 5:
+		wr(ICC_DIR, below(me, 64));
+		break;
+	case 6:
+		wr(ICC_EOIR0, below(me, 64));
+		break;
+	default:
+		gic_eoi((u32)below(me, 64));
+	}
+}
+
+static void sgi(struct me *me)
+{
+	u64 v = below(me, 16) << 24;
+
+	switch (below(me, 8)) {
+	case 0:
+		wr(ICC_SGI1R, rnd(me));
+		break;
+	case 1:
+		wr(ICC_SGI0R, v | 0xff);
+		break;
+	case 2:
+		wr(ICC_ASGI1R, rnd(me));
+		break;
+	case 3:
+		wr(ICC_SGI1R, v | 1ul << 40); /* all others */
+		break;
+	default:
+		wr(ICC_SGI1R, v | 0xff);
+	}
+}
+
+void round_gic(struct me *me)
+{
+	if (plat.gic != 3)
+		return;
+	/* Half of the time so that what is sent can come. */
+	if (below(me, 2)) {
+		write32(plat.gicd + GICD_CTLR, 0x13);
+		gic_init_cpu();
+		wr(ICC_IGRPEN0, 1);
+	}
+	for (unsigned int i = 0; i < NR_WRITES; i++) {
+		u64 a = some_register(me);
+
+		if (below(me, 4))
+			write_some(a, below(me, 4), bad_value(me));
+		else
+			read_some(a, below(me, 4));
+		if (below(me, 4) == 0)
+			interface(me);
+		me->ops++;
+	}
+	for (unsigned int i = 0; i < NR_SGIS; i++) {
+		sgi(me);
+		me->ops++;
+		if (below(me, 4) == 0) {
+			irq_on();
+			asm volatile("msr daifclr, #1\n\tisb" ::: "memory");
+			asm volatile("msr daifset, #1" ::: "memory");
+			irq_off();
+		}
+	}
+	write32(plat.gicd + GICD_CTLR, 0x13);
+	gic_init_cpu();
+	gic_send_sgi(me->cpu, 1);
+	irq_on();
+	isb();
+	irq_off();
+}
+
+/* --- the timer that is never ended --------------------------------------- */
+
+#define LINGER_US 500
+
+/* Taken and left alone: neither ended nor silenced. */
+static void ignore(struct me *me, bool fiq)
+{
+	(void)me;
+	(void)fiq;
+	(void)gic_ack();
+}
+
+/* Its priority is dropped, and it stays active (EOImode 1). */
+static void half_end(struct me *me, bool fiq)
+{
+	u32 intid = gic_ack();
+
+	(void)me;
+	(void)fiq;
+	if (intid < 1020)
+		gic_eoi(intid);
+}
+
+static void linger(void)
+{
+	delay_us(LINGER_US);
+}
+
+static void physical_storm(struct me *me)
+{
+	for (unsigned int i = 0; i < 64; i++) {
+		sysreg_write(cntp_tval_el0, below(me, 2) ? 1 : bad_value(me));
+		wr(cntp_ctl_el0, below(me, 4));
+		me->ops++;
+	}
+	wr(cntp_ctl_el0, 0);
+}
+
+void round_timer(struct me *me)
+{
+	u32 intid = plat.timer_intid[TIMER_VIRT];
+	u64 kind = below(me, 5);
+
+	gic_sane();
+	if (plat.gic == 3)
+		wr(ICC_CTLR, kind == 1 ? 2 : 0);
+	me->irq = kind == 1 ? half_end : ignore;
+	gic_enable(intid);
+	gic_enable(plat.timer_intid[TIMER_PHYS]);
+	timer_set(now());
+	if (kind == 2) { /* never taken, and never slept through */
+		for (unsigned int i = 0; i < 100; i++)
+			wfi();
+	} else {
+		irq_on();
+		linger();
+		irq_off();
+	}
+	switch (kind) {
+	case 3: /* off while it is active, and on again */
+		gic_disable(intid);
+		linger();
+		gic_enable(intid);
+		linger();
+		break;
+	case 4: /* deactivated behind the CPU interface's back */
+		for (unsigned int i = 0; i < 32; i++) {
+			write32(gic_banked() + GICD_ICACTIVER, ~0u);
+			wr(ICC_AP1R0, 0);
+			irq_on();
+			isb();
+			irq_off();
+			me->ops++;
+		}
+		break;
+	}
+	physical_storm(me);
+	me->ops++;
+}
