@@ -155,7 +155,7 @@ bool sched_is_contended(void)
 	return !list_is_empty(&this_cpu()->sched.queue);
 }
 
-void sched_yield(struct vcpu *v)
+void sched_pass(struct vcpu *v)
 {
 	struct sched_cpu *c = sched_of(v);
 

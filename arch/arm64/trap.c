@@ -222,7 +222,7 @@ struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 		arch_vcpu_skip(&v->arch);
 		if (!(esr & BIT(0)))
 			return wait(v);
-		sched_yield(v); /* WFE */
+		sched_pass(v); /* WFE */
 		break;
 	case EC_IABT_LOW:
 		fetch_abort(v, esr);

@@ -24,9 +24,9 @@ struct cpu {
 	struct vcpu *fp_owner; /* whose FP state the registers hold */
 	struct list timers;    /* by deadline */
 	struct sched_cpu sched;
-	u32 ipi;	       /* pending reasons; any CPU ORs, owner swaps */
-	u32 online;	       /* any CPU reads */
-	u32 ranks;	       /* debug: bit per lock rank held */
+	u32 ipi;    /* pending reasons; any CPU ORs, owner swaps */
+	u32 online; /* any CPU reads */
+	u32 ranks;  /* debug: bit per lock rank held */
 	u64 mpidr;
 	bool in_panic;
 	/* For exceptions of EL2 itself: its own stack may be the cause. */

@@ -54,7 +54,7 @@ void sched_block(struct vcpu *v);
 /* v's domain is stopping: it never runs again. Any CPU. */
 void sched_kill(struct vcpu *v);
 /* After a trapped WFE: the next one goes first. On v's CPU. */
-void sched_yield(struct vcpu *v);
+void sched_pass(struct vcpu *v);
 /* Somebody else is ready on the calling CPU. */
 bool sched_is_contended(void);
 /* The vCPU to run next, NULL for none. For what runs now, its time is up. */

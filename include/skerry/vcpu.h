@@ -23,11 +23,11 @@ struct ptimer_vcpu {
 struct vcpu {
 	struct arch_vcpu arch; /* first: SP_EL2 points here while it runs */
 	struct domain *domain;
-	unsigned int id;      /* in the domain */
-	unsigned int cpu;     /* physical CPU */
-	u32 state;	      /* enum vcpu_state; RANK_VCPU of the domain */
+	unsigned int id;  /* in the domain */
+	unsigned int cpu; /* physical CPU */
+	u32 state;	  /* enum vcpu_state; RANK_VCPU of the domain */
 	struct sched_vcpu sched;
-	struct timer vtimer; /* stands in for CNTV_* while it is blocked */
+	struct timer vtimer;  /* stands in for CNTV_* while it is blocked */
 	bool blocked;	      /* in a trapped WFI or CPU_SUSPEND: idle until an
 			       * interrupt; only its CPU writes it */
 	u64 on_entry, on_arg; /* of a pending CPU_ON */

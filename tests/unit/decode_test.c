@@ -95,7 +95,8 @@ void domain_crash(struct vcpu *vcpu, const char *fmt, ...)
 	} while (0)
 
 void (*host_barrier)(const char *name);
-struct cpu *host_this_cpu;
+static struct cpu host_cpu;
+struct cpu *host_this_cpu = &host_cpu;
 
 void log_line(const char *fmt, ...)
 {
@@ -109,9 +110,21 @@ void panic_regs(const struct el2_regs *regs, const char *why)
 {
 	NEVER("panic_regs");
 }
-struct vcpu *cpu_pick(void)
+struct vcpu *sched_next(void)
 {
-	NEVER("cpu_pick");
+	NEVER("sched_next");
+}
+void sched_block(struct vcpu *vcpu)
+{
+	NEVER("sched_block");
+}
+void sched_wake(struct vcpu *vcpu)
+{
+	NEVER("sched_wake");
+}
+void sched_pass(struct vcpu *vcpu)
+{
+	NEVER("sched_pass");
 }
 bool irq_handle(void)
 {

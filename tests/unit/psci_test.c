@@ -46,7 +46,8 @@
 
 static struct domain d;
 static struct vcpu vcpus[NR_VCPUS];
-static unsigned int workarounds, stops, ipis, ipi_cpu;
+static unsigned int workarounds, stops, wakes, blocks;
+static struct vcpu *woken;
 static enum stop_reason stopped;
 
 unsigned int smccc_workarounds(void)
@@ -59,13 +60,20 @@ void domain_stop(struct domain *dom, enum stop_reason why)
 	stopped = why;
 	stops++;
 }
-void ipi_send(unsigned int cpu, u32 reasons)
+void sched_wake(struct vcpu *v)
 {
 	/* Never under the lock that the other CPU is going to take. */
 	assert_int_equal(d.vcpu_lock.tickets, 0);
-	assert_int_equal(reasons, IPI_WAKE);
-	ipi_cpu = cpu;
-	ipis++;
+	assert_int_equal(v->state, VCPU_PENDING);
+	woken = v;
+	wakes++;
+}
+void sched_block(struct vcpu *v)
+{
+	/* Before anybody can find it off and wake it. */
+	assert_int_equal(v->state, VCPU_ON);
+	assert_int_not_equal(d.vcpu_lock.tickets, 0);
+	blocks++;
 }
 void lock_rank_take(struct spinlock *l)
 {
@@ -103,7 +111,7 @@ static int setup(void **state)
 		d.vcpus[i] = &vcpus[i];
 	}
 	vcpus[0].state = VCPU_ON;
-	stops = ipis = workarounds = 0;
+	stops = wakes = workarounds = 0;
 	return 0;
 }
 
@@ -121,7 +129,8 @@ static u64 call_by(struct vcpu *v, u64 fn, u64 a1, u64 a2, u64 a3)
 	x[3] = a3;
 	stop = psci_call(v);
 	may_stop = (u32)(fn & ~SMC64) == SUSPEND || (u32)fn == CPU_OFF ||
-		   (u32)fn == SYSTEM_OFF || (u32)fn == SYSTEM_RESET;
+		   (u32)fn == SYSTEM_OFF || (u32)fn == SYSTEM_RESET ||
+		   (u32)(fn & ~SMC64) == CPU_ON;
 	assert_int_equal(stop, may_stop);
 	for (unsigned int i = 4; i < 31; i++)
 		assert_int_equal(x[i], FILL + i);
@@ -160,14 +169,14 @@ static void test_cpu_on(void **state)
 	assert_int_equal(t->state, VCPU_PENDING);
 	assert_int_equal(t->on_entry, RAM_HIGH + 8);
 	assert_int_equal(t->on_arg, GARBAGE | 9);
-	assert_true(ipis == 1 && ipi_cpu == t->cpu);
+	assert_true(wakes == 1 && woken == t);
 	/* Given again: the first entry and argument stay, nobody is woken. */
 	assert_int_equal(call(CPU_ON | SMC64, 2, RAM_BASE, 1), PSCI_ON_PENDING);
 	t->state = VCPU_ON;
 	assert_int_equal(call(CPU_ON | SMC64, 2, RAM_BASE, 1), PSCI_ALREADY_ON);
 	assert_int_equal(t->on_entry, RAM_HIGH + 8);
 	assert_int_equal(t->on_arg, GARBAGE | 9);
-	assert_int_equal(ipis, 1);
+	assert_int_equal(wakes, 1);
 	/* Itself. */
 	assert_int_equal(call(CPU_ON, 0, RAM_BASE, 1), PSCI_ALREADY_ON);
 	assert_int_equal(vcpus[0].state, VCPU_ON);
@@ -202,7 +211,7 @@ static void test_cpu_on_refused(void **state)
 				 PSCI_INVALID_ADDR);
 	for (unsigned int i = 1; i < NR_VCPUS; i++)
 		assert_int_equal(vcpus[i].state, VCPU_OFF);
-	assert_int_equal(ipis, 0);
+	assert_int_equal(wakes, 0);
 }
 
 static void test_32_bit(void **state)
@@ -248,7 +257,7 @@ static void test_affinity_info(void **state)
 		assert_int_equal(call(fn, 0, 0xffffffff, 0),
 				 PSCI_INVALID_PARAMS);
 	}
-	assert_int_equal(ipis, 0);
+	assert_int_equal(wakes, 0);
 }
 
 static void test_suspend(void **state)
@@ -386,7 +395,7 @@ static void test_unknown(void **state)
 			check_unknown(services[i] + n);
 	for (unsigned int i = 0; i < 100000; i++)
 		check_unknown((u32)rand_r(&seed) ^ (u32)rand_r(&seed) << 16);
-	assert_int_equal(ipis + stops, 0);
+	assert_int_equal(wakes + stops, 0);
 	for (unsigned int i = 0; i < NR_VCPUS; i++)
 		assert_int_equal(vcpus[i].state, i ? VCPU_OFF : VCPU_ON);
 }
@@ -427,11 +436,11 @@ static void random_step(enum vcpu_state *model, unsigned int *seed)
 		want = target == NR_VCPUS ? PSCI_INVALID_PARAMS
 		       : entry & 3	  ? PSCI_INVALID_ADDR
 					  : on[model[target]];
-		ipis = 0;
+		wakes = 0;
 		assert_int_equal(call_by(&vcpus[by], CPU_ON | width, target,
 					 entry, by),
 				 want);
-		assert_int_equal(ipis, want == PSCI_SUCCESS);
+		assert_int_equal(wakes, want == PSCI_SUCCESS);
 		if (want != PSCI_SUCCESS)
 			break;
 		model[target] = VCPU_PENDING;

@@ -28,6 +28,7 @@
 static struct cpu host_cpu;
 static struct vcpu vcpus[NR_VCPUS];
 static bool line[NR_VCPUS];
+static unsigned int due[NR_VCPUS];
 static u64 now, armed; /* what EL2's timer is set to */
 
 struct cpu *host_this_cpu = &host_cpu;
@@ -49,6 +50,11 @@ void vgic_set_private(struct vcpu *v, unsigned int intid, bool level)
 {
 	assert_int_equal(intid, GUEST_PTIMER_INTID);
 	line[v - vcpus] = level;
+}
+
+void vgic_timer_due(struct vcpu *v)
+{
+	due[v - vcpus]++;
 }
 
 static int setup(void **state)

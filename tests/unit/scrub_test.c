@@ -47,7 +47,7 @@ static u64 max_piece, gap, left;
 static struct describe_guest guests[MAX_GUESTS];
 static unsigned int nr_guests, nr_described;
 static int load_err, map_err_after, spare_hyp;
-static unsigned int loads, seen, nr_hyp, stage2s, iallus, starts;
+static unsigned int loads, seen, nr_hyp, stage2s, iallus, starts, placed;
 static u64 now, dirtied;
 static char trace[64]; /* dsb, ic, isb and starts since the last load */
 
@@ -307,8 +307,23 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 
 void ipi_send(unsigned int cpu, u32 reasons)
 {
-	/* Its vCPU is there before it is told. */
-	assert_non_null(cpus[cpu].vcpu);
+}
+void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
+{
+	assert_int_equal(v->cpu, cpu);
+	placed++;
+}
+u64 time_freq(void)
+{
+	return 1000000;
+}
+void sched_kill(struct vcpu *v)
+{
+}
+void sched_wake(struct vcpu *v)
+{
+	/* Placed before it is to run. */
+	assert_true(placed >= v->domain->nr_vcpus);
 	starts++;
 	strcat(trace, "S");
 }
@@ -331,7 +346,7 @@ static int setup(void **state)
 	load_err = 0;
 	map_err_after = -1;
 	spare_hyp = 100;
-	loads = seen = iallus = starts = stage2s = nr_hyp = 0;
+	loads = seen = iallus = starts = placed = stage2s = nr_hyp = 0;
 	now = dirtied = 0;
 	trace[0] = '\0';
 	return 0;
@@ -360,9 +375,6 @@ static void build_guests(void)
 static void build_first(void)
 {
 	build_read(NULL);
-	for (unsigned int c = 0; c < CONFIG_NR_CPUS; c++)
-		build.owner[c] = -1;
-	assert_true(place_guest(0));
 	build_guest(0);
 }
 

@@ -24,6 +24,10 @@ void ipi_send(unsigned int cpu, u32 reasons)
 {
 	__atomic_fetch_or(&host_cpus[cpu].ipi, reasons, __ATOMIC_RELEASE);
 }
+void sched_wake(struct vcpu *v)
+{
+	(void)v;
+}
 void ipi_handle(void)
 {
 	struct cpu *cpu = host_this_cpu;

@@ -6,16 +6,18 @@
  */
 #include "vgichost.h"
 
-static unsigned int ipis;
+static unsigned int woken[NR_VCPUS];
 
 struct cpu *host_this_cpu = &host_cpus[0];
 void (*host_barrier)(const char *name);
 
 void ipi_send(unsigned int cpu, u32 reasons)
 {
-	assert_int_equal(cpu, 1);
-	assert_true(reasons & IPI_REFRESH);
-	ipis++;
+	abort(); /* nothing is loaded elsewhere */
+}
+void sched_wake(struct vcpu *v)
+{
+	woken[v->id]++;
 }
 void ipi_handle(void)
 {
@@ -29,7 +31,7 @@ static int setup(void **state)
 	host_cpus[0].current = &vcpus[0];
 	vgic_load(&vcpus[0]);
 	gicd_w(0, 2);
-	ipis = 0;
+	memset(woken, 0, sizeof(woken));
 	return 0;
 }
 
@@ -38,14 +40,14 @@ static void test_sgi(void **state)
 	(void)state;
 	vgic_write_sgir(&vcpus[0], 5UL << 24 | 1, true);
 	assert_true(lr_of(5) >= 0);
-	assert_int_equal(ipis, 0);
+	assert_int_equal(woken[0] + woken[1], 0);
 	/* Once more while active: an edge is not lost. */
 	take(lr_of(5));
 	vgic_write_sgir(&vcpus[0], 5UL << 24 | 1, true);
 	assert_int_equal(state_of(5), 3);
 	/* To the other, to nobody, to all but self, of the wrong group. */
 	vgic_write_sgir(&vcpus[0], 6UL << 24 | 2, true);
-	assert_int_equal(ipis, 1);
+	assert_int_equal(woken[1], 1);
 	vgic_write_sgir(&vcpus[0], 7UL << 24 | 0xff00, true);
 	vgic_write_sgir(&vcpus[0], 7UL << 24 | 1UL << 16 | 1, true);
 	vgic_write_sgir(&vcpus[0], 7UL << 24 | 1, false);
@@ -144,6 +146,76 @@ static void test_timer_bits(void **state)
 	end(lr_of(27));
 	vgic_maintain(&vcpus[0]);
 	assert_false(gic()->phys);
+}
+
+/* The vCPU is put off, and its timer's interrupt with it. */
+static void test_timer_moves(void **state)
+{
+	(void)state;
+	gicr_w(0, 0x100, BIT(27));
+	/* Pending, then active, then ended elsewhere: each time it moves. */
+	timer_fires();
+	vgic_unload(&vcpus[0]);
+	assert_false(gic()->phys);
+	assert_int_equal(woken[0], 1); /* it is pending: never asleep with it */
+	vgic_load(&vcpus[0]);
+	assert_true(gic()->phys);
+	assert_int_equal(state_of(27), 1);
+	take(lr_of(27));
+	vgic_unload(&vcpus[0]);
+	assert_false(gic()->phys);
+	assert_int_equal(woken[0], 1); /* active: nothing to wake for */
+	vgic_load(&vcpus[0]);
+	assert_true(gic()->phys);
+	assert_int_equal(state_of(27), 2);
+	assert_true(gic()->lrs[lr_of(27)].hw);
+	end(lr_of(27));
+	vgic_unload(&vcpus[0]);
+	/* It fires while the vCPU is off: woken, and active when loaded. */
+	vgic_timer_due(&vcpus[0]);
+	assert_int_equal(woken[0], 2);
+	vgic_load(&vcpus[0]);
+	assert_true(gic()->phys);
+	assert_int_equal(state_of(27), 1);
+	/* The line that fires all the same is the same interrupt. */
+	vgic_inject_hw_ppi(&vcpus[0], 27);
+	assert_int_equal(state_of(27), 1);
+	take(lr_of(27));
+	end(lr_of(27));
+	vgic_unload(&vcpus[0]);
+	/* Disabled: no wake, but it is not lost. */
+	gicr_w(0, 0x180, BIT(27));
+	vgic_timer_due(&vcpus[0]);
+	assert_int_equal(woken[0], 2);
+	gicr_w(0, 0x100, BIT(27));
+	assert_int_equal(woken[0], 3);
+	/* Made inactive while off: nothing of it is left to load. */
+	vgic_load(&vcpus[0]);
+	take(lr_of(27));
+	vgic_unload(&vcpus[0]);
+	gicr_w(0, 0x380, BIT(27));
+	vgic_load(&vcpus[0]);
+	assert_false(gic()->phys);
+	assert_int_equal(lr_of(27), -1);
+}
+
+/* Who may be asleep is told of what is pending, and of nothing else. */
+static void test_wakes(void **state)
+{
+	(void)state;
+	gicd_w(0xc08, 0xaaaaaaaa);
+	vgic_unload(&vcpus[0]);
+	vgic_set_spi(&d, 32, true);
+	assert_int_equal(woken[0], 0);
+	gicd_w(0x104, 1);
+	assert_int_equal(woken[0], 1);
+	vgic_load(&vcpus[0]);
+	take(lr_of(32));
+	vgic_unload(&vcpus[0]);
+	assert_int_equal(woken[0], 1);
+	vcpus[0].state = VCPU_OFF;
+	vgic_write_sgir(&vcpus[0], 6UL << 24 | 1, true);
+	assert_int_equal(woken[0], 1);
 }
 
 static void test_level(void **state)
@@ -344,7 +416,7 @@ static void test_routing(void **state)
 	assert_true(lr_of(32) >= 0);
 	mmio(&d.vgic.dist, 0x6108, 4, true, 1);
 	gicd_w(0x204, 2);
-	assert_int_equal(ipis, 1);
+	assert_int_equal(woken[1], 1);
 	assert_int_equal(mmio(&d.vgic.dist, 0x6108, 8, false, 0), 1);
 	/* Routed away while active here: it ends here, and comes there. */
 	take(lr_of(32));
@@ -434,6 +506,8 @@ int main(void)
 		cmocka_unit_test_setup(test_sgi, setup),
 		cmocka_unit_test_setup(test_timer, setup),
 		cmocka_unit_test_setup(test_timer_bits, setup),
+		cmocka_unit_test_setup(test_timer_moves, setup),
+		cmocka_unit_test_setup(test_wakes, setup),
 		cmocka_unit_test_setup(test_level, setup),
 		cmocka_unit_test_setup(test_edge, setup),
 		cmocka_unit_test_setup(test_changes, setup),

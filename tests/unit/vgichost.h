@@ -97,6 +97,12 @@ bool gic_lr_repend(unsigned int n)
 		assert_true(gic()->phys);
 	return gic()->lrs[n].pending = true;
 }
+void gic_activate(u32 intid)
+{
+	assert_int_equal(intid, PHYS_TIMER);
+	assert_false(gic()->phys);
+	gic()->phys = true;
+}
 u64 gic_lr_empty(void)
 {
 	u64 mask = 0;
@@ -251,6 +257,7 @@ static void host_gic_reset(void)
 		gics[i].line = true;
 		vcpus[i].domain = &d;
 		vcpus[i].id = vcpus[i].cpu = i;
+		vcpus[i].state = VCPU_ON;
 		d.vcpus[i] = &vcpus[i];
 	}
 	host_this_cpu = &host_cpus[0];
