@@ -22,6 +22,9 @@
 #include <skerry/ptimer.h>
 #include <skerry/string.h>
 
+/* Some 4,000 instructions; guests go on in between. */
+#define SCRUB_PIECE (64 * KIB)
+
 static struct {
 	struct describe_guest guests[CONFIG_MAX_DOMAINS];
 	bool ok[CONFIG_MAX_DOMAINS];
@@ -98,10 +101,10 @@ void build_scrub(paddr_t pa, u64 size)
 	u64 start = time_now();
 
 	for (u64 n; size; pa.v += n, size -= n) {
-		n = min(size, FRAME_SIZE - (pa.v & (FRAME_SIZE - 1)));
+		n = min(size, SCRUB_PIECE - (pa.v & (SCRUB_PIECE - 1)));
 		cache_zero_clean(mmu_window(0, pa), n);
 		mmu_window_close(0);
-		irq_handle();
+		work_point();
 	}
 	build.scrub_ticks += time_now() - start;
 }

@@ -88,8 +88,9 @@ static void all_off(void)
 }
 
 /* No CPU runs it any more: what it owned goes back, scrubbed. */
-static void finish(struct domain *d)
+static void finish(struct work *w)
 {
+	struct domain *d = container_of(w, struct domain, end);
 	static const char *const words[] = {"off", "reset", "crashed"};
 	u64 ran = 0;
 
@@ -120,7 +121,7 @@ void domain_vcpu_left(struct vcpu *v)
 	last = --d->nr_inside == 0;
 	spin_unlock(&d->lock);
 	if (last)
-		finish(d);
+		work_submit(&d->end, finish);
 }
 
 struct vcpu *domain_vcpu_by_mpidr(struct domain *d, u64 mpidr)

@@ -33,6 +33,7 @@ unsigned int nr_cpus = 1;
 
 static u64 entry_tick;
 static paddr_t image;
+static struct work start;
 
 static void init_this_cpu(unsigned int id)
 {
@@ -252,6 +253,12 @@ void init_first_guest(void)
 		 build_scrub_ticks());
 }
 
+static void start_guests(struct work *w __unused)
+{
+	build_all(machine.fdt);
+	log_memory();
+}
+
 void init_main(u64 dtb, u64 image_addr, u64 tick)
 {
 	const void *fdt;
@@ -283,7 +290,7 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 		 time_freq());
 	if (CONFIG_SELFTEST)
 		selftest_run();
-	build_all(fdt);
-	log_memory();
+	work_init();
+	work_submit(&start, start_guests);
 	arch_enter(NULL);
 }

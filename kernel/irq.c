@@ -38,7 +38,7 @@ static void handle_other(u32 intid)
 
 	if (intid == machine.gic.maint_intid) {
 		/* A level: its cause goes before it is deactivated. */
-		if (v)
+		if (v && v->vgic.loaded)
 			vgic_maintain(v);
 		else
 			gic_set_waiting(false, false);

@@ -15,6 +15,7 @@ void offsets(void)
 {
 	DEF(VCPU_REGS, offsetof(struct vcpu, arch.regs));
 	DEF(VCPU_PC, offsetof(struct vcpu, arch.regs.pc));
+	DEF(VCPU_EL2_SP, offsetof(struct vcpu, arch.el2_sp));
 	DEF(VCPU_FP, offsetof(struct vcpu, arch.fp));
 	DEF(VCPU_FPSR, offsetof(struct vcpu, arch.fp.fpsr));
 	DEF(CPU_CURRENT, offsetof(struct cpu, current));

@@ -56,6 +56,13 @@ void arch_vcpu_load(struct vcpu *v)
 	struct arch_sysregs *s = &v->arch.sys;
 	struct cpu *cpu = this_cpu();
 
+	if (v->arch.el2_sp) {
+		/* Nothing of EL1's is its; interrupts have to reach EL2. */
+		sysreg_write(hcr_el2, HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
+		isb();
+		cpu->current = v;
+		return;
+	}
 	/*
 	 * No speculative AT or walk may mix the old EL1 regime with the new
 	 * stage 2 (A53 1530924, A72 1319367): walks are disabled in TCR_EL1
@@ -97,6 +104,10 @@ void arch_vcpu_unload(struct vcpu *v)
 	struct arch_sysregs *s = &v->arch.sys;
 	struct cpu *cpu = this_cpu();
 
+	if (v->arch.el2_sp) {
+		cpu->current = NULL;
+		return;
+	}
 	if (arch_drain_serror())
 		log_line("d%u: SError taken while its vCPU %u was put off",
 			 v->domain->id, v->id);
@@ -148,6 +159,20 @@ void arch_vcpu_reset(struct vcpu *v)
 	a->cntvoff = v->domain->cntvoff;
 }
 
+void arch_worker_init(struct vcpu *v, void (*fn)(void), u64 stack_top)
+{
+	v->arch.regs.pc = (u64)fn;
+	v->arch.regs.pstate = SPSR_D | SPSR_A | SPSR_I | SPSR_F | SPSR_EL2H;
+	v->arch.el2_sp = stack_top;
+}
+
+void arch_take_irqs(void)
+{
+	/* The barrier makes what is pending be taken before the mask. */
+	__asm__ volatile("msr daifclr, #2\n\tisb\n\tmsr daifset, #2" ::
+				 : "memory");
+}
+
 void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg)
 {
 	v->arch.regs.x[0] = arg;
@@ -162,6 +187,8 @@ void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe)
 	if (hcr == v->arch.hcr)
 		return;
 	v->arch.hcr = hcr;
+	if (v->arch.el2_sp)
+		return;
 	/* VSE is the hardware's while it is loaded. */
 	if (this_cpu()->current == v)
 		sysreg_write(hcr_el2, (sysreg_read(hcr_el2) & HCR_VSE) |

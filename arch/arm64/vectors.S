@@ -101,7 +101,8 @@
 	own_vector 0
 	.endr
 	own_vector 0
-	own_vector 1
+	.balign	128
+	b	worker_irq
 	own_vector 2
 	.balign	128
 	b	own_serror
@@ -141,6 +142,26 @@
 	str	x3, [sp, #256]
 	.endm
 
+	.macro	restore_high
+	ldp	x18, x19, [sp, #144]
+	ldp	x20, x21, [sp, #160]
+	ldp	x22, x23, [sp, #176]
+	ldp	x24, x25, [sp, #192]
+	ldp	x26, x27, [sp, #208]
+	ldp	x28, x29, [sp, #224]
+	.endm
+
+	.macro	restore_low
+	ldp	x2, x3, [sp, #16]
+	ldp	x4, x5, [sp, #32]
+	ldp	x6, x7, [sp, #48]
+	ldp	x8, x9, [sp, #64]
+	ldp	x10, x11, [sp, #80]
+	ldp	x12, x13, [sp, #96]
+	ldp	x14, x15, [sp, #112]
+	ldp	x16, x17, [sp, #128]
+	.endm
+
 full_entry:				/* x0 = handler, x1 = ESR */
 	save_all
 	mov	x4, x0
@@ -162,12 +183,7 @@ exit_full:				/* x0 = vCPU */
 	ldr	x3, [sp, #256]
 	msr	elr_el2, x2
 	msr	spsr_el2, x3
-	ldp	x18, x19, [sp, #144]
-	ldp	x20, x21, [sp, #160]
-	ldp	x22, x23, [sp, #176]
-	ldp	x24, x25, [sp, #192]
-	ldp	x26, x27, [sp, #208]
-	ldp	x28, x29, [sp, #224]
+	restore_high
 	b	exit_low
 
 exit_short:				/* x0 = vCPU to run */
@@ -178,14 +194,7 @@ exit_short:				/* x0 = vCPU to run */
 	mov	sp, x0
 	ldr	x30, [sp, #240]
 exit_low:
-	ldp	x2, x3, [sp, #16]
-	ldp	x4, x5, [sp, #32]
-	ldp	x6, x7, [sp, #48]
-	ldp	x8, x9, [sp, #64]
-	ldp	x10, x11, [sp, #80]
-	ldp	x12, x13, [sp, #96]
-	ldp	x14, x15, [sp, #112]
-	ldp	x16, x17, [sp, #128]
+	restore_low
 	ldp	x0, x1, [sp]
 	leave
 
@@ -218,8 +227,53 @@ arch_enter:
 	mov	x19, x0
 	bl	arch_vcpu_load
 	mov	x0, x19
+	ldr	x1, [x0, #VCPU_EL2_SP]
+	cbnz	x1, worker_resume
 	b	exit_full
 1:	b	cpu_idle
+
+	/*
+	 * An interrupt of EL2's: the worker took it in arch_take_irqs(). Its
+	 * registers go where a guest's would. What belongs to EL0 is free here,
+	 * as no vCPU is loaded.
+	 */
+worker_irq:
+	msr	sp_el0, x0
+	mov	x0, sp
+	msr	tpidr_el0, x0
+	mrs	x0, tpidr_el2
+	ldr	x0, [x0, #CPU_CURRENT]
+	cbz	x0, 1f
+	mov	sp, x0
+	mrs	x0, sp_el0
+	stp	x0, x1, [sp]
+	save_all
+	mrs	x2, tpidr_el0
+	str	x2, [sp, #VCPU_EL2_SP]
+	to_stack
+	bl	trap_irq
+	mrs	x9, tpidr_el2
+	ldr	x10, [x9, #CPU_CURRENT]
+	cmp	x0, x10
+	b.ne	switch
+worker_resume:				/* x0 = its vCPU, x9 free */
+	mov	sp, x0
+	ldp	x30, x2, [sp, #240]
+	ldr	x3, [sp, #256]
+	ldr	x4, [sp, #VCPU_EL2_SP]
+	msr	elr_el2, x2
+	msr	spsr_el2, x3
+	msr	tpidr_el0, x4
+	restore_high
+	restore_low
+	ldp	x0, x1, [sp]
+	msr	sp_el0, x0
+	mrs	x0, tpidr_el0
+	mov	sp, x0
+	mrs	x0, sp_el0
+	leave
+1:	mov	x0, #1			/* no worker: nobody unmasked it */
+	b	own_exception
 
 	/*
 	 * An exception of EL2's own code. x0 = kind, guest's... nothing is

@@ -118,8 +118,8 @@ static void interface(struct me *me)
 	case 1:
 		wr(ICC_CTLR, rnd(me));
 		break;
-	case 2:
-		wr(ICC_BPR1, rnd(me));
+	case 2: /* its reserved bits end QEMU 10: icv_gprio_mask asserts */
+		wr(ICC_BPR1, rnd(me) & 7);
 		break;
 	case 3:
 		wr(ICC_IGRPEN0, rnd(me) & 1);

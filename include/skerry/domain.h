@@ -12,6 +12,7 @@
 #include <skerry/pool.h>
 #include <skerry/spinlock.h>
 #include <skerry/vcpu.h>
+#include <skerry/work.h>
 
 enum domain_state {
 	DOMAIN_BUILDING,
@@ -48,7 +49,8 @@ struct domain {
 	u64 memory;
 	u64 cntvoff;
 	bool wfi_trap;
-	u32 nr_warned; /* lines of domain_log_once so far */
+	u32 nr_warned;	 /* lines of domain_log_once so far */
+	struct work end; /* by the worker, when all vCPUs have left */
 	unsigned int nr_vcpus;
 	u32 nr_inside; /* vCPUs not yet parked; atomic */
 	struct vcpu *vcpus[CONFIG_MAX_VCPUS];

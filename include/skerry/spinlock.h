@@ -12,6 +12,7 @@ enum lock_rank {
 	RANK_DOMAIN = 1,
 	RANK_VCPU,
 	RANK_VGIC,
+	RANK_WORK,
 	RANK_SCHED,
 	RANK_PAGE,
 	RANK_MMU,

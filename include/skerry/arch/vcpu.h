@@ -43,6 +43,7 @@ struct arch_vcpu {
 	u64 vttbr;   /* copied from the domain */
 	u64 cntvoff; /* likewise */
 	u64 esr;     /* ESR_EL2 of the full entry being handled */
+	u64 el2_sp;  /* its context is one of EL2 (the worker): SP; else 0 */
 };
 
 /* First state, EL1h with MMU off; on v's CPU, v not loaded. */
@@ -59,6 +60,11 @@ static inline void arch_vcpu_skip(struct arch_vcpu *a)
 
 /* Whether WFI and WFE of v trap. On v's CPU. */
 void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe);
+
+/* v is a context of EL2: fn on its stack, interrupts masked. */
+void arch_worker_init(struct vcpu *v, void (*fn)(void), u64 stack_top);
+/* In that context: whatever interrupts are pending, and what follows. */
+void arch_take_irqs(void);
 
 /* Exceptions to the guest's EL1 (Arm ARM D1.3); after a full entry only. */
 void arch_inject_undef(struct vcpu *v);

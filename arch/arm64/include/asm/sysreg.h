@@ -84,6 +84,7 @@
 #define SPSR_EL0T	0
 #define SPSR_EL1T	4
 #define SPSR_EL1H	5
+#define SPSR_EL2H	9
 
 #define SCTLR_M		BIT(0)
 #define SCTLR_C		BIT(2)

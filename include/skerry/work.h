@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Long work of the hypervisor: placing and loading guests, scrubbing their
+ * memory. One worker with a stack of its own does it on CPU 0, where it shares
+ * the time with vCPUs by the same rules (sched.h). It runs with interrupts
+ * masked, except in work_point(), where it is preempted.
+ */
+#pragma once
+
+#include <skerry/list.h>
+
+struct work {
+	struct list node;
+	void (*fn)(struct work *w);
+};
+
+/* Boot CPU, with its scheduler and memory ready. */
+void work_init(void);
+/* fn(w) will be called once, by the worker. Any CPU, no RANK_SCHED held. */
+void work_submit(struct work *w, void (*fn)(struct work *w));
+/* By the worker, between pieces of at most some 10 us; holding no lock. */
+void work_point(void);

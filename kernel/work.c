@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The EL2 worker. To the scheduler it is a vCPU like others, of a domain that
+ * never stops; only its context is one of EL2 (arch/vcpu.h).
+ */
+#include <skerry/work.h>
+
+#include <skerry/arch/mmu.h>
+#include <skerry/cpu.h>
+#include <skerry/domain.h>
+
+#define WORKER_CPU 0
+
+static struct {
+	struct spinlock lock; /* RANK_WORK: the list */
+	struct list list;
+	struct domain domain;
+	struct vcpu vcpu;
+} work = {.lock = SPINLOCK_INIT(RANK_WORK)};
+
+static struct work *next_work(void)
+{
+	struct work *w = NULL;
+
+	spin_lock(&work.lock);
+	if (!list_is_empty(&work.list)) {
+		w = list_entry(work.list.next, struct work, node);
+		list_del(&w->node);
+	}
+	spin_unlock(&work.lock);
+	return w;
+}
+
+static void __noreturn worker(void)
+{
+	for (;;) {
+		struct work *w = next_work();
+
+		if (w) {
+			w->fn(w);
+			continue;
+		}
+		sched_block(&work.vcpu);
+		/* Submitted in between: told to one that was ready. */
+		if (!list_is_empty(&work.list))
+			sched_wake(&work.vcpu);
+		/* The IPI is how this context is left. */
+		ipi_send(WORKER_CPU, IPI_WAKE);
+		work_point();
+	}
+}
+
+void work_init(void)
+{
+	struct vcpu *v = &work.vcpu;
+
+	list_init(&work.list);
+	list_init(&v->vgic.queue);
+	v->domain = &work.domain;
+	v->state = VCPU_ON;
+	arch_worker_init(v, worker, mmu_alloc_stack(CONFIG_NR_CPUS));
+	sched_place(v, WORKER_CPU, SCHED_WEIGHT, SCHED_SLICE_US);
+}
+
+void work_submit(struct work *w, void (*fn)(struct work *w))
+{
+	w->fn = fn;
+	spin_lock(&work.lock);
+	list_add_before(&work.list, &w->node);
+	spin_unlock(&work.lock);
+	sched_wake(&work.vcpu);
+}
+
+void work_point(void)
+{
+	arch_take_irqs();
+}
