@@ -321,6 +321,7 @@ static int setup(void **state)
 	ctr = field_prep(BITS(19, 16), 4UL);
 	dczid = 4;
 	memset(&build, 0, sizeof(build));
+	memset(&plan, 0, sizeof(plan));
 	memset(domains, 0, sizeof(domains));
 	memset(guests, 0, sizeof(guests));
 	memset(cpus, 0, sizeof(cpus));
@@ -353,7 +354,7 @@ static void add_guest(u64 memory, unsigned int nr_vcpus)
 static void build_guests(void)
 {
 	build_read(NULL);
-	build_all(NULL);
+	build_all();
 }
 
 /* The first guest alone: all of them failing ends in die(). */
@@ -361,7 +362,7 @@ static void build_first(void)
 {
 	build_read(NULL);
 	for (unsigned int c = 0; c < CONFIG_NR_CPUS; c++)
-		build.owner[c] = -1;
+		plan.owner[c] = -1;
 	assert_true(place_guest(0));
 	build_guest(0);
 }
@@ -401,16 +402,16 @@ static void test_range(void **state)
 			dczid = n & 1 ? BIT(4) : 4;
 			ctr = field_prep(BITS(19, 16), n & 2 ? 4UL : 9UL);
 			leave_secret(pa - PAGE_SIZE, size + 2 * PAGE_SIZE);
-			build_scrub(PADDR(pa), size);
+			scrub(PADDR(pa), size);
 			assert_windows_closed();
 			assert_scrubbed(pa, size);
 			assert_secret(pa - PAGE_SIZE, PAGE_SIZE);
 			assert_secret(pa + size, PAGE_SIZE);
 			assert_int_equal(seen, frames);
-			assert_int_equal(build_scrub_ticks(),
+			assert_int_equal(build.scrub_ticks,
 					 frames * TICKS_A_SEE);
 		}
-	build_scrub(PADDR(FREE_BASE), 0);
+	scrub(PADDR(FREE_BASE), 0);
 }
 
 static void test_before_load(void **state)
@@ -435,7 +436,7 @@ static void test_pieces(void **state)
 	assert_int_equal(nr_pieces, 5);
 	assert_int_equal(domains[1]->nr_ram, 5);
 	assert_int_equal(seen, 5);
-	assert_int_equal(build_scrub_ticks(), 5 * TICKS_A_SEE);
+	assert_int_equal(build.scrub_ticks, 5 * TICKS_A_SEE);
 	drop_pools();
 }
 
