@@ -261,7 +261,7 @@ void page_free_hyp(void *p, u64 size)
 int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid)
 {
 	stage2s++;
-	s2->vmid = vmid;
+	s2->vttbr = vmid;
 	s2->pt.root = (u64 *)s2;
 	return 0;
 }
@@ -271,7 +271,7 @@ void stage2_exit(struct stage2 *s2)
 		stage2s--;
 	s2->pt.root = NULL;
 	for (unsigned int i = 0; i < nr_pieces; i++)
-		if (pieces[i].owner == s2->vmid)
+		if (pieces[i].owner == s2->vttbr)
 			pieces[i].mapped = false;
 }
 int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
