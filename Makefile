@@ -109,6 +109,13 @@ $O/include/offsets.h: arch/arm64/offsets.c $(hdr) Makefile
 	$(call run,GEN) $(CC) $(CPPFLAGS) $(filter-out -flto%,$(CFLAGS)) -MF $@.d -MT $@ \
 	  -S -o - $< | \
 	  sed -n 's/.*@DEF \([A-Z0-9_]*\) [#$$]*\(-*[0-9]*\).*/#define \1 \2/p' >$@
+# The part of the guests' device trees that they share, as bytes for C.
+guest-dtb := $O/include/guest_dtb.h
+$(guest-dtb): kernel/guest.dts include/skerry/layout.h
+	$(call run,DTC) $(HOSTCC) -E -P -nostdinc -Iinclude -x assembler-with-cpp $< | \
+	  dtc -q -O dtb -o $(@:.h=.dtb) - && \
+	  od -An -v -tu1 $(@:.h=.dtb) | sed 's/[0-9]\+/&,/g' >$@
+$O/kernel/guestdt.o $O/unit/guestdt_test check-tidy: $(guest-dtb)
 # Two links: the second one has the symbols of the first (panic backtraces).
 ldscript := $O/arch/arm64/skerry.lds
 $O/skerry.elf: $(ldscript) $(objs) tools/gensyms.py

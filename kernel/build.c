@@ -29,30 +29,10 @@ static struct {
 	struct describe_guest guests[CONFIG_MAX_DOMAINS];
 	bool ok[CONFIG_MAX_DOMAINS];
 	unsigned int nr;
-	struct page_bank modules[2 * CONFIG_MAX_DOMAINS];
-	unsigned int nr_modules;
-	enum when_all_off when_all_off;
 	u64 load[CONFIG_NR_CPUS]; /* weight placed there */
-	u64 scrub_ticks;
-} build;
+} plan;
 
-bool build_module(unsigned int i, struct page_bank *out)
-{
-	if (i >= build.nr_modules)
-		return false;
-	*out = build.modules[i];
-	return true;
-}
-
-u64 build_scrub_ticks(void)
-{
-	return build.scrub_ticks;
-}
-
-enum when_all_off build_when_all_off(void)
-{
-	return build.when_all_off;
-}
+struct build build;
 
 /* Two guests may share a module, whole; nothing may overlap by part. */
 static bool add_module(const struct describe_module *m)
@@ -80,9 +60,9 @@ void build_read(const void *fdt)
 	if (describe_chosen(fdt, &build.when_all_off, &err))
 		die("%s", err.text);
 	while (describe_next(fdt, &node)) {
-		struct describe_guest *g = &build.guests[build.nr];
+		struct describe_guest *g = &plan.guests[plan.nr];
 
-		if (build.nr == CONFIG_MAX_DOMAINS)
+		if (plan.nr == CONFIG_MAX_DOMAINS)
 			die("chosen: more than %u xen,domain nodes",
 			    CONFIG_MAX_DOMAINS);
 		if (describe_guest(&node, g, &err))
@@ -91,12 +71,12 @@ void build_read(const void *fdt)
 			log_line("refused: %s: reg: module overlaps another guest's",
 				 g->name);
 		else
-			build.ok[build.nr] = true;
-		build.nr++;
+			plan.ok[plan.nr] = true;
+		plan.nr++;
 	}
 }
 
-void build_scrub(paddr_t pa, u64 size)
+static void scrub(paddr_t pa, u64 size)
 {
 	u64 start = time_now();
 
@@ -120,8 +100,8 @@ static unsigned int choose_cpu(u64 mask, u64 used)
 	if (mask & ~used & BITS(nr_cpus - 1, 0))
 		mask &= ~used;
 	for (unsigned int c = 0; c < nr_cpus; c++)
-		if ((mask & BIT(c)) && (best == CONFIG_NR_CPUS ||
-					build.load[c] < build.load[best]))
+		if ((mask & BIT(c)) &&
+		    (best == CONFIG_NR_CPUS || plan.load[c] < plan.load[best]))
 			best = c;
 	return best;
 }
@@ -152,9 +132,8 @@ static int build_vcpus(struct domain *d, const struct describe_guest *g)
 		v->id = n;
 		v->cpu = c;
 		d->vcpus[n] = v;
-		ptimer_vcpu_init(v);
 		used |= BIT(c);
-		build.load[c] += g->weight;
+		plan.load[c] += g->weight;
 	}
 	return 0;
 }
@@ -181,7 +160,7 @@ static int alloc_ram(struct domain *d, u64 ipa, u64 size)
 		d->nr_ram++;
 		if (stage2_map(&d->s2, r->ipa, r->pa, n, PGT_R | PGT_W | PGT_X))
 			return -ENOMEM;
-		build_scrub(r->pa, n);
+		scrub(r->pa, n);
 		ipa += n;
 		size -= n;
 	}
@@ -191,24 +170,33 @@ static int alloc_ram(struct domain *d, u64 ipa, u64 size)
 static int build_ram(struct domain *d)
 {
 	u64 low = min(d->memory, GUEST_RAM0_SIZE);
-	int err = alloc_ram(d, GUEST_RAM0_BASE, low);
 
-	if (!err && d->memory > low)
-		err = alloc_ram(d, GUEST_RAM1_BASE, d->memory - low);
-	return err;
+	return alloc_ram(d, GUEST_RAM0_BASE, low)
+		       ?: alloc_ram(d, GUEST_RAM1_BASE, d->memory - low);
 }
 
 static int build_parts(struct domain *d, const struct describe_guest *g)
 {
-	int err = stage2_init(&d->s2, &d->pool, (u8)d->id);
+	int err = stage2_init(&d->s2, &d->pool, (u8)d->id) ?:
+		  vgic_domain_init(d, g->nr_spis) ?:
+		  (g->vpl011 ? vpl011_init(d) : 0) ?:
+		  pl031_init(d);
 
-	if (!err)
-		err = vgic_domain_init(d, g->nr_spis);
-	if (!err && g->vpl011)
-		err = vpl011_init(d);
-	if (!err)
-		err = pl031_init(d);
+	for (unsigned int n = 0; !err && n < d->nr_vcpus; n++) {
+		ptimer_vcpu_init(d->vcpus[n]);
+		vgic_vcpu_reset(d->vcpus[n]);
+	}
 	return err;
+}
+
+void build_release_ram(struct domain *d)
+{
+	for (; d->nr_ram; d->nr_ram--) {
+		const struct domain_ram *r = &d->ram[d->nr_ram - 1];
+
+		scrub(r->pa, r->size);
+		check(!page_release(r->pa, r->size, PAGE_OWNED, (u8)d->id));
+	}
 }
 
 static void undo(struct domain *d)
@@ -216,15 +204,15 @@ static void undo(struct domain *d)
 	paddr_t pool = direct_pa(d->pool.base);
 	u64 size = d->pool.size;
 
-	for (unsigned int i = 0; i < d->nr_ram; i++) {
-		build_scrub(d->ram[i].pa, d->ram[i].size);
-		check(!page_release(d->ram[i].pa, d->ram[i].size, PAGE_OWNED,
-				    (u8)d->id));
-	}
+	for (unsigned int n = 0; n < d->nr_vcpus && d->vcpus[n]; n++)
+		plan.load[d->vcpus[n]->cpu] -= plan.guests[d->id - 1].weight;
+	build_release_ram(d);
 	vgic_domain_exit(d);
 	stage2_exit(&d->s2);
 	page_free_hyp(direct_ptr(pool), size);
 }
+
+static_assert(sizeof(struct domain) <= 64 * KIB, "fits every pool");
 
 static struct domain *new_domain(unsigned int id, const struct describe_guest *g)
 {
@@ -236,10 +224,6 @@ static struct domain *new_domain(unsigned int id, const struct describe_guest *g
 		return NULL;
 	pool_init(&pool, mem, g->pool_size);
 	d = pool_alloc(&pool, sizeof(*d), 64);
-	if (!d) {
-		page_free_hyp(mem, g->pool_size);
-		return NULL;
-	}
 	d->pool = pool;
 	d->id = id;
 	memcpy(d->name, g->name, sizeof(d->name));
@@ -253,44 +237,36 @@ static struct domain *new_domain(unsigned int id, const struct describe_guest *g
 
 static void build_guest(unsigned int i)
 {
-	const struct describe_guest *g = &build.guests[i];
+	const struct describe_guest *g = &plan.guests[i];
 	struct domain *d = new_domain(i + 1, g);
 	const char *what = "xen,domain-p2m-mem-mb: pool";
-	int err = -ENOMEM;
+	int err;
 
 	if (!d) {
 		log_line("refused: %s: no memory for its pool of %lu KiB",
 			 g->name, g->pool_size / KIB);
 		return;
 	}
-	err = build_vcpus(d, g);
-	if (!err)
-		err = build_parts(d, g);
+	err = build_vcpus(d, g) ?: build_parts(d, g);
 	if (!err) {
-		for (unsigned int n = 0; n < d->nr_vcpus; n++)
-			vgic_vcpu_reset(d->vcpus[n]);
 		what = "memory: not enough free RAM, or pool";
 		err = build_ram(d);
 	}
-	if (err) {
+	if (err)
 		log_line("refused: %s: %s too small (error %d)", g->name, what,
 			 err);
+	if (err || load_guest(d, g))
 		undo(d);
-		return;
-	}
-	if (load_guest(d, g)) {
-		undo(d);
-		return;
-	}
-	domains[d->id] = d;
+	else
+		domains[d->id] = d;
 }
 
 static void start_guest(struct domain *d)
 {
 	for (unsigned int n = 0; n < d->nr_vcpus; n++)
 		sched_place(d->vcpus[n], d->vcpus[n]->cpu,
-			    build.guests[d->id - 1].weight,
-			    build.guests[d->id - 1].slice_us);
+			    plan.guests[d->id - 1].weight,
+			    plan.guests[d->id - 1].slice_us);
 	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
 		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
 	domain_start(d);
@@ -309,15 +285,15 @@ static void free_modules(void)
 	build.nr_modules = 0;
 }
 
-void build_all(const void *fdt __unused)
+void build_all(void)
 {
 	unsigned int nr = 0;
 
-	for (unsigned int i = 0; i < build.nr; i++)
-		if (build.ok[i])
-			build.ok[i] = has_cpus(&build.guests[i]);
-	for (unsigned int i = 0; i < build.nr; i++)
-		if (build.ok[i])
+	for (unsigned int i = 0; i < plan.nr; i++)
+		if (plan.ok[i])
+			plan.ok[i] = has_cpus(&plan.guests[i]);
+	for (unsigned int i = 0; i < plan.nr; i++)
+		if (plan.ok[i])
 			build_guest(i);
 	free_modules();
 	/* What was loaded is in memory; no I-cache may hold older contents. */

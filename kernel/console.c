@@ -132,23 +132,16 @@ static void put_raw(struct domain *d, char ch)
 {
 	struct console_domain *c = &d->console;
 
-	if (ch == '\n') {
-		if (!c->line_open) {
-			close_line();
-			put_prefix(d);
-		}
-		put_str("\r\n", 2, true);
-		c->line_open = false;
-		con.open = NULL;
-	} else {
-		if (!c->line_open) {
-			close_line();
-			put_prefix(d);
-			c->line_open = true;
-			con.open = d;
-		}
-		put(ch, true);
+	if (!c->line_open) {
+		close_line();
+		put_prefix(d);
 	}
+	c->line_open = ch != '\n';
+	con.open = c->line_open ? d : NULL;
+	if (c->line_open)
+		put(ch, true);
+	else
+		put_str("\r\n", 2, true);
 	finish();
 }
 

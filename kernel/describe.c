@@ -25,12 +25,25 @@
 #define NO_NUMBER    ~0U
 #define NO_SUPPORT   "not supported"
 
+enum node_kind { CHOSEN, GUEST, KERNEL, RAMDISK, VCPU };
+
+struct reader;
+struct rule {
+	enum node_kind kind; /* of the node that has the property */
+	const char *name;
+	void (*read)(struct reader *r, const struct dt_prop *p);
+	u32 lo, hi;		   /* of one cell, or */
+	const char *choices, *why; /* a list of strings, and what tells it */
+	size_t field;		   /* u32 of the reader for it or its place */
+};
+
 /* The first refusal counts: what is read after it has no effect. */
 struct reader {
+	const struct rule *rule;
 	struct dt_node node;
 	const char *name, *child; /* child: "" in the guest's own node */
 	u32 address_cells, size_cells;
-	u32 cpus, spis, pool_mib, all_off, off, weight, slice_us;
+	u32 cpus, spis, pool_mib, wfi, all_off, off, weight, slice_us;
 	u32 id; /* of the xen,vcpu node being read, and its mask */
 	u64 mask, vcpus_seen;
 	struct describe_guest *out;
@@ -58,9 +71,15 @@ __printf(3, 4) static void refuse(struct reader *r, const char *prop,
 
 /* --- values -------------------------------------------------------------- */
 
-static u32 read_u32(struct reader *r, const struct dt_prop *p, u32 lo, u32 hi)
+static void store(struct reader *r, u32 val)
+{
+	*(u32 *)((char *)r + r->rule->field) = val;
+}
+
+static void read_number(struct reader *r, const struct dt_prop *p)
 {
 	u32 val = p->len == 4 ? (u32)dt_cells(p->data, 0, 1) : 0;
+	u32 lo = r->rule->lo, hi = r->rule->hi;
 
 	if (lo == hi && (p->len != 4 || val != lo))
 		refuse(r, p->name, NO_SUPPORT " (only %u)", lo);
@@ -68,7 +87,7 @@ static u32 read_u32(struct reader *r, const struct dt_prop *p, u32 lo, u32 hi)
 		refuse(r, p->name, "must be one cell");
 	if (val < lo || val > hi)
 		refuse(r, p->name, "%u: must be %u to %u", val, lo, hi);
-	return val;
+	store(r, val);
 }
 
 /* One string: terminated, and nothing behind it. */
@@ -80,18 +99,16 @@ static const char *read_string(struct reader *r, const struct dt_prop *p)
 	return "";
 }
 
-/* The place of a string among `choices`, which `why` lists. */
-static u32 read_choice(struct reader *r, const struct dt_prop *p,
-		       const char *const *choices, const char *why)
+static void read_choice(struct reader *r, const struct dt_prop *p)
 {
-	const char *val = read_string(r, p);
-	u32 i = 0;
+	const char *val = read_string(r, p), *choice = r->rule->choices;
+	u32 place = 0;
 
-	while (choices[i] && strcmp(choices[i], val))
-		i++;
-	if (!choices[i])
-		refuse(r, p->name, "%s", why);
-	return i;
+	for (; *choice && strcmp(choice, val); choice += strlen(choice) + 1)
+		place++;
+	if (!*choice)
+		refuse(r, p->name, "%s", r->rule->why);
+	store(r, place);
 }
 
 /* Decimal number at *s; above MAX_CPU or NO_NUMBER when it is none. */
@@ -158,14 +175,6 @@ static void read_disabled(struct reader *r, const struct dt_prop *p)
 		refuse(r, p->name, NO_SUPPORT " (only \"disabled\")");
 }
 
-static void read_wfi(struct reader *r, const struct dt_prop *p)
-{
-	static const char *const choices[] = {"native", "trap", NULL};
-
-	r->out->wfi_trap = read_choice(r, p, choices,
-				       "must be \"trap\" or \"native\"");
-}
-
 static void read_bootargs(struct reader *r, const struct dt_prop *p)
 {
 	if (p->len > MAX_BOOTARGS)
@@ -188,37 +197,20 @@ static void read_affinity(struct reader *r, const struct dt_prop *p)
 		refuse(r, p->name, "\"%s\" is not a list of CPUs", list);
 }
 
-static void read_all_off(struct reader *r, const struct dt_prop *p)
-{
-	static const char *const choices[] = {
-		[ALL_OFF_POWEROFF] = "poweroff",
-		[ALL_OFF_REBOOT] = "reboot",
-		[ALL_OFF_STAY] = "stay",
-		NULL,
-	};
-
-	r->all_off = read_choice(r, p, choices,
-				 "must be \"poweroff\", \"reboot\" or \"stay\"");
-}
-
 /* machine.c reads the command line. */
 static void accept(struct reader *r __unused, const struct dt_prop *p __unused)
 {
 }
 
-enum node_kind { CHOSEN, GUEST, KERNEL, RAMDISK, VCPU };
+#define NUMBER(l, h, f) read_number, .lo = l, .hi = h, FIELD(f)
+#define CHOICE(l, w, f) read_choice, .choices = l, .why = w, FIELD(f)
+#define FIELD(f)	.field = offsetof(struct reader, f)
 
-#define NUMBER(lo, hi, f) NULL, lo, hi, offsetof(struct reader, f)
-
-static const struct rule {
-	enum node_kind kind; /* of the node that has it */
-	const char *name;
-	void (*read)(struct reader *r, const struct dt_prop *p);
-	/* Without read: one cell, lo to hi, into this u32 of the reader. */
-	u32 lo, hi;
-	size_t field;
-} rules[] = {
-	{CHOSEN, "skerry,when-all-off", .read = read_all_off},
+static const struct rule rules[] = {
+	/* In the order of enum when_all_off. */
+	{CHOSEN, "skerry,when-all-off",
+	 CHOICE("poweroff\0reboot\0stay\0",
+		"must be \"poweroff\", \"reboot\" or \"stay\"", all_off)},
 	{CHOSEN, "xen,xen-bootargs", .read = accept},
 	{GUEST, "#address-cells", NUMBER(1, 2, address_cells)},
 	{GUEST, "#size-cells", NUMBER(1, 2, size_cells)},
@@ -227,7 +219,8 @@ static const struct rule {
 	{GUEST, "vpl011", .read = read_vpl011},
 	{GUEST, "nr_spis", NUMBER(0, MAX_SPIS, spis)},
 	{GUEST, "xen,domain-p2m-mem-mb", NUMBER(1, MAX_POOL_MIB, pool_mib)},
-	{GUEST, "skerry,wfi", .read = read_wfi},
+	{GUEST, "skerry,wfi",
+	 CHOICE("native\0trap\0", "must be \"trap\" or \"native\"", wfi)},
 	/* What this version can only leave off. */
 	{GUEST, "xen,enhanced", .read = read_disabled},
 	{GUEST, "passthrough", .read = read_disabled},
@@ -275,11 +268,8 @@ static void read_prop(struct reader *r, enum node_kind kind,
 	for (const struct rule *u = rules; u < rules + ARRAY_SIZE(rules); u++) {
 		if (u->kind != kind || strcmp(u->name, p->name))
 			continue;
-		if (u->read)
-			u->read(r, p);
-		else
-			*(u32 *)((char *)r + u->field) = read_u32(r, p, u->lo,
-								  u->hi);
+		r->rule = u;
+		u->read(r, p);
 		return;
 	}
 	if (IS_LISTED(p->name, unsupported))
@@ -439,6 +429,7 @@ static void check_guest(struct reader *r)
 		refuse(r, "cpus", "missing");
 	if (g->vpl011 && !r->spis)
 		refuse(r, "nr_spis", "0: vpl011 needs one");
+	g->wfi_trap = r->wfi;
 	g->nr_vcpus = r->cpus;
 	g->weight = r->weight;
 	g->slice_us = r->slice_us;
@@ -492,7 +483,6 @@ int describe_chosen(const void *fdt, enum when_all_off *out,
 	struct reader r = {.node = dt_path(fdt, "/chosen", 7),
 			   .name = "chosen",
 			   .child = "",
-			   .all_off = ALL_OFF_POWEROFF,
 			   .err = err};
 
 	if (!r.node.name) {

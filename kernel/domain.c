@@ -77,7 +77,7 @@ static void all_off(void)
 		if (domains[i] && READ_ONCE(domains[i]->state) != DOMAIN_OFF)
 			return;
 	log_line("all guests are off");
-	switch (build_when_all_off()) {
+	switch (build.when_all_off) {
 	case ALL_OFF_POWEROFF:
 		arch_poweroff();
 	case ALL_OFF_REBOOT:
@@ -96,12 +96,7 @@ static void finish(struct work *w)
 
 	console_guest_flush(d);
 	stage2_exit(&d->s2);
-	for (unsigned int i = 0; i < d->nr_ram; i++) {
-		build_scrub(d->ram[i].pa, d->ram[i].size);
-		check(!page_release(d->ram[i].pa, d->ram[i].size, PAGE_OWNED,
-				    (u8)d->id));
-	}
-	d->nr_ram = 0;
+	build_release_ram(d);
 	for (unsigned int i = 0; i < d->nr_vcpus; i++)
 		ran += d->vcpus[i]->sched.ran;
 	log_line("d%u %s: ran %lu us", d->id, d->name,

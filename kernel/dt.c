@@ -57,11 +57,6 @@ struct dt_node dt_next_at(struct dt_node n, enum dt_step to)
 	return none;
 }
 
-static bool is_name(const char *is, const char *name, size_t len)
-{
-	return !strncmp(is, name, len) && !is[len];
-}
-
 struct dt_node dt_path(const void *fdt, const char *path, size_t len)
 {
 	const char *tree = fdt, *end = path + len;
@@ -79,26 +74,22 @@ struct dt_node dt_path(const void *fdt, const char *path, size_t len)
 		if (*path != '/')
 			return none;
 		n = dt_next_at(n, DT_CHILD);
-		while (n.name && !is_name(n.name, path + 1, len - 1))
+		while (n.name &&
+		       (strncmp(n.name, path + 1, len - 1) || n.name[len - 1]))
 			n = dt_next_at(n, DT_SIBLING);
 	}
 	return n;
 }
 
-struct dt_prop dt_find_n(const struct dt_node *n, const char *name, size_t len)
+struct dt_prop dt_find(const struct dt_node *n, const char *name)
 {
 	const u32 *at = n->props;
 	struct dt_prop p;
 
 	while (at && dt_next_prop(n, &at, &p))
-		if (*p.name == *name && is_name(p.name, name, len))
+		if (!strcmp(p.name, name))
 			return p;
 	return (struct dt_prop){NULL, NULL, 0};
-}
-
-struct dt_prop dt_find(const struct dt_node *n, const char *name)
-{
-	return dt_find_n(n, name, strlen(name));
 }
 
 bool dt_is(const struct dt_node *n, const char *name, const char *value)

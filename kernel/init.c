@@ -76,32 +76,28 @@ static void trim_dtb(u64 dtb, u64 total)
 		mmu_unmap_direct(PADDR(used), mapped - used);
 }
 
-static bool overlap(u64 a, u64 a_size, u64 b, u64 b_size, u64 *end)
+/* Move *at behind a range of these that [*at, *at + size) meets. */
+static bool step_over(u64 *at, u64 size, const struct page_bank *b,
+		      unsigned int nr)
 {
-	if (a >= b + b_size || b >= a + a_size)
-		return false;
-	*end = b + b_size;
-	return true;
+	for (; nr; b++, nr--)
+		if (*at < b->base + b->size && b->base < *at + size) {
+			*at = align_up(b->base + b->size, PAGE_SIZE);
+			return true;
+		}
+	return false;
 }
 
 /* Memory for the ownership tables: the first room behind the image. */
 static u64 find_room(u64 size, u64 dtb)
 {
 	u64 at = align_up(image.v + (u64)(image_end - image_start), PAGE_SIZE);
-	struct page_bank m;
-	bool moved;
+	const struct page_bank tree = {dtb, machine.fdt_size};
 
-	do {
-		u64 end = at;
-
-		moved = overlap(at, size, dtb, machine.fdt_size, &end);
-		for (unsigned int i = 0; i < machine.nr_reserved; i++)
-			moved |= overlap(at, size, machine.reserved[i].base,
-					 machine.reserved[i].size, &end);
-		for (unsigned int i = 0; build_module(i, &m); i++)
-			moved |= overlap(at, size, m.base, m.size, &end);
-		at = align_up(end, PAGE_SIZE);
-	} while (moved);
+	while (step_over(&at, size, &tree, 1) ||
+	       step_over(&at, size, machine.reserved, machine.nr_reserved) ||
+	       step_over(&at, size, build.modules, build.nr_modules))
+		;
 	for (unsigned int i = 0; i < machine.nr_banks; i++)
 		if (at >= machine.banks[i].base &&
 		    at + size <= machine.banks[i].base + machine.banks[i].size)
@@ -132,8 +128,6 @@ static void add_free(u64 lo, u64 hi, unsigned int from)
 		if (b > lo)
 			add_free(lo, b, i + 1);
 		lo = e;
-		if (lo >= hi)
-			return;
 	}
 	lo = align_up(lo, PAGE_SIZE);
 	hi = align_down(hi, PAGE_SIZE);
@@ -151,7 +145,6 @@ static void init_memory(u64 dtb)
 				 : 0;
 	u64 room = find_room(size + ghost, dtb);
 	u8 *mem = direct_ptr(PADDR(room));
-	struct page_bank m;
 
 	check(!mmu_map_direct(PADDR(room), size + ghost));
 	memset(mem, 0, size + ghost);
@@ -164,8 +157,9 @@ static void init_memory(u64 dtb)
 	claim("the image", image.v, (u64)(image_end - image_start));
 	claim("the page table", room, size + ghost);
 	claim("the device tree", dtb, machine.fdt_size);
-	for (unsigned int i = 0; build_module(i, &m); i++)
-		claim("a guest's module", m.base, m.size);
+	for (unsigned int i = 0; i < build.nr_modules; i++)
+		claim("a guest's module", build.modules[i].base,
+		      build.modules[i].size);
 }
 
 static void init_cpu_parts(void)
@@ -187,17 +181,16 @@ void cpu_secondary_main(void)
 /* The boot CPU is CPU 0, wherever the tree has it. */
 static void put_boot_cpu_first(void)
 {
-	for (unsigned int i = 0; i < machine.nr_cpus; i++) {
-		struct machine_cpu c = machine.cpus[i];
+	struct machine_cpu *c = machine.cpus, boot;
 
-		if (c.mpidr != arch_mpidr())
-			continue;
-		machine.cpus[i] = machine.cpus[0];
-		machine.cpus[0] = c;
-		return;
-	}
-	die("cpus: reg: the boot CPU (MPIDR %#lx) is not described",
-	    arch_mpidr());
+	while (c < machine.cpus + machine.nr_cpus && c->mpidr != arch_mpidr())
+		c++;
+	if (c == machine.cpus + machine.nr_cpus)
+		die("cpus: reg: the boot CPU (MPIDR %#lx) is not described",
+		    arch_mpidr());
+	boot = *c;
+	*c = machine.cpus[0];
+	machine.cpus[0] = boot;
 }
 
 static void init_cpus(void)
@@ -249,13 +242,12 @@ void init_first_guest(void)
 		return;
 	done = true;
 	log_line("ready: %lu ticks to first guest, scrub %lu ticks",
-		 time_now() - entry_tick - build_scrub_ticks(),
-		 build_scrub_ticks());
+		 time_now() - entry_tick - build.scrub_ticks, build.scrub_ticks);
 }
 
 static void start_guests(struct work *w __unused)
 {
-	build_all(machine.fdt);
+	build_all();
 	log_memory();
 }
 

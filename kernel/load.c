@@ -49,33 +49,23 @@ static u64 frame_rest(u64 addr)
 	return FRAME_SIZE - (addr & (FRAME_SIZE - 1));
 }
 
-/*
- * Copy into guest RAM and write it back to memory, from a module (host
- * address) or, with src, from EL2's memory.
- */
-static int put(struct domain *d, u64 ipa, u64 module, const void *src, u64 size)
+/* Copy host memory into guest RAM and write it back, through the windows. */
+static int put(struct domain *d, u64 ipa, u64 from, u64 size)
 {
-	while (size) {
+	for (u64 n; size; from += n, ipa += n, size -= n) {
 		u64 run, pa = ram_pa(d, ipa, &run);
-		u64 n = min(size, run);
-		u8 *to;
+		void *to;
 
+		n = min(size, run);
 		n = min(n, frame_rest(pa));
+		n = min(n, frame_rest(from));
 		if (!n)
 			return -EFAULT;
-		if (!src)
-			n = min(n, frame_rest(module));
 		to = mmu_window(0, PADDR(pa));
-		memcpy(to, src ? src : mmu_window(1, PADDR(module)), n);
+		memcpy(to, mmu_window(1, PADDR(from)), n);
 		cache_clean_inval(to, n);
 		mmu_window_close(0);
-		if (!src)
-			mmu_window_close(1);
-		else
-			src = (const u8 *)src + n;
-		module += n;
-		ipa += n;
-		size -= n;
+		mmu_window_close(1);
 	}
 	return 0;
 }
@@ -83,21 +73,17 @@ static int put(struct domain *d, u64 ipa, u64 module, const void *src, u64 size)
 static int read_header(const struct describe_guest *g, struct image_header *h)
 {
 	u64 first = min(sizeof(*h), frame_rest(g->kernel.pa));
+	const char *why;
 
-	if (g->kernel.size < sizeof(*h))
+	if (g->kernel.size < sizeof(*h)) {
+		log_line("refused: %s: kernel: reg: shorter than an Image header",
+			 g->name);
 		return -EINVAL;
+	}
 	memcpy(h, mmu_window(1, PADDR(g->kernel.pa)), first);
 	memcpy((u8 *)h + first, mmu_window(1, PADDR(g->kernel.pa + first)),
 	       sizeof(*h) - first);
 	mmu_window_close(1);
-	return 0;
-}
-
-static int check_header(const struct describe_guest *g,
-			const struct image_header *h)
-{
-	const char *why = NULL;
-
 	if (h->magic != IMAGE_MAGIC)
 		why = "is not an arm64 Image (32-bit kernels, zImage and ELF are not supported)";
 	else if (h->flags & IMAGE_BE)
@@ -106,7 +92,7 @@ static int check_header(const struct describe_guest *g,
 		why = "has an impossible header";
 	else if (h->code[0] == 0 && h->code[1] == 0)
 		why = "has no code";
-	if (!why)
+	else
 		return 0;
 	log_line("refused: %s: kernel: reg: the module at %#lx %s", g->name,
 		 g->kernel.pa, why);
@@ -130,14 +116,8 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 	struct image_header h;
 	u64 entry, end, dtb, initrd;
 	void *fdt;
-	int err = -EINVAL;
+	int err = read_header(g, &h);
 
-	if (read_header(g, &h)) {
-		log_line("refused: %s: kernel: reg: shorter than an Image header",
-			 g->name);
-		return err;
-	}
-	err = check_header(g, &h);
 	if (err)
 		return err;
 	entry = GUEST_RAM0_BASE + h.text_offset;
@@ -155,13 +135,10 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 		log_line("refused: %s: no memory for its device tree", g->name);
 		return -ENOMEM;
 	}
-	err = guestdt_build(fdt, DTB_SIZE, d, g, initrd);
-	if (!err)
-		err = put(d, entry, g->kernel.pa, NULL, g->kernel.size);
-	if (!err)
-		err = put(d, initrd, g->ramdisk.pa, NULL, g->ramdisk.size);
-	if (!err)
-		err = put(d, dtb, 0, fdt, DTB_SIZE);
+	err = guestdt_build(fdt, DTB_SIZE, d, g, initrd) ?:
+	      put(d, entry, g->kernel.pa, g->kernel.size) ?:
+	      put(d, initrd, g->ramdisk.pa, g->ramdisk.size) ?:
+	      put(d, dtb, direct_pa(fdt).v, DTB_SIZE);
 	page_free_hyp(fdt, DTB_SIZE);
 	if (err)
 		log_line("refused: %s: its device tree cannot be made (error %d)",

@@ -75,17 +75,6 @@ static bool copy_string(char *to, size_t size, struct dt_prop p)
 	return true;
 }
 
-/* Defaults of the Devicetree Specification v0.4, 2.3.5. */
-static u32 address_cells(const struct dt_node *n)
-{
-	return find_u32(n, "#address-cells", 2);
-}
-
-static u32 size_cells(const struct dt_node *n)
-{
-	return find_u32(n, "#size-cells", 1);
-}
-
 /* Neither the node nor one above it is disabled. */
 static bool is_enabled(void)
 {
@@ -109,8 +98,9 @@ static u32 interrupt_parent(void)
 /* From a bus's addresses to those of the one above (`ranges`, spec 2.3.8). */
 static bool translate(const struct dt_node *bus, u64 *addr, u64 size)
 {
-	u32 child = address_cells(bus), up = address_cells(bus - 1);
-	u32 sc = size_cells(bus), entry = child + up + sc;
+	u32 child = find_u32(bus, "#address-cells", 2);
+	u32 up = find_u32(bus - 1, "#address-cells", 2);
+	u32 sc = find_u32(bus, "#size-cells", 1), entry = child + up + sc;
 	struct dt_prop r = dt_find(bus, "ranges");
 
 	need(child <= 2 && up <= 2 && sc <= 2 && entry, "reg",
@@ -131,7 +121,9 @@ static bool translate(const struct dt_node *bus, u64 *addr, u64 size)
 static bool read_reg(unsigned int i, u64 *base, u64 *size)
 {
 	const struct dt_node *bus = here() - 1;
-	u32 ac = address_cells(bus), sc = size_cells(bus), entry = ac + sc;
+	/* Defaults of the Devicetree Specification v0.4, 2.3.5. */
+	u32 ac = find_u32(bus, "#address-cells", 2);
+	u32 sc = find_u32(bus, "#size-cells", 1), entry = ac + sc;
 	struct dt_prop reg = dt_find(here(), "reg");
 
 	if (!reg.data)
@@ -234,8 +226,9 @@ static void read_cpu(void)
 		return;
 	}
 	c->mpidr = find_u64("reg", "must be one MPIDR");
-	need((u32)dt_find(n, "reg").len == 4 * address_cells(n - 1), "reg",
-	     "must be one MPIDR");
+	need((u32)dt_find(n, "reg").len ==
+		     4 * find_u32(n - 1, "#address-cells", 2),
+	     "reg", "must be one MPIDR");
 	need(!(c->mpidr & ~MPIDR_AFF), "reg",
 	     "not the affinity fields of an MPIDR");
 	for (unsigned int i = 0; i < machine.nr_cpus; i++)
@@ -255,7 +248,7 @@ static void read_cpu(void)
 	machine.nr_cpus++;
 }
 
-static bool begin_gic(u8 version)
+static bool begin_gic(u8 version, u64 frame, const char *why)
 {
 	struct machine_gic *g = &machine.gic;
 
@@ -268,6 +261,7 @@ static bool begin_gic(u8 version)
 	need(read_reg(0, &g->dist, &g->dist_size), "reg", "missing");
 	g->maint_intid = read_intid(0);
 	need(g->maint_intid, "interrupts", "no maintenance interrupt");
+	need(g->dist_size >= frame && is_aligned(g->dist, frame), "reg", why);
 	return true;
 }
 
@@ -290,10 +284,8 @@ static void read_gicv3(void)
 	u32 nr = find_u32(here(), "#redistributor-regions", 1);
 	u64 stride;
 
-	if (!begin_gic(3))
+	if (!begin_gic(3, 0x10000, "the distributor is not 64 KiB"))
 		return;
-	need(g->dist_size >= 0x10000 && is_aligned(g->dist, 0x10000), "reg",
-	     "the distributor is not 64 KiB");
 	need(nr && nr <= ARRAY_SIZE(g->redist), "#redistributor-regions",
 	     "must be 1 to 4");
 	if (dt_find(here(), "redistributor-stride").data) {
@@ -311,13 +303,9 @@ static void read_gicv3(void)
 /* GICC, GICH and GICV; without the last two there is no virtualization. */
 static void read_gicv2(void)
 {
-	struct machine_gic *g = &machine.gic;
-
-	if (!begin_gic(2))
-		return;
-	need(g->dist_size >= PAGE_SIZE && is_aligned(g->dist, PAGE_SIZE), "reg",
-	     "the distributor is not 4 KiB");
-	read_redist(3, PAGE_SIZE, 1, "must be GICD, GICC, GICH and GICV");
+	if (begin_gic(2, PAGE_SIZE, "the distributor is not 4 KiB"))
+		read_redist(3, PAGE_SIZE, 1,
+			    "must be GICD, GICC, GICH and GICV");
 }
 
 /* In the binding's order: secure, non-secure, virtual, hypervisor. */
@@ -417,7 +405,7 @@ static void read_chosen(const void *fdt)
 {
 	struct dt_node chosen = dt_path(fdt, "/chosen", 7);
 	struct dt_prop p = dt_find(&chosen, "xen,xen-bootargs");
-	const char *s;
+	const char *path;
 	int n = 0;
 
 	if (!p.data)
@@ -428,17 +416,14 @@ static void read_chosen(const void *fdt)
 	for (char *c = machine.cmdline; *c; c++)
 		*c = *c == ' ' ? 0 : *c;
 	p = dt_find(&chosen, "stdout-path");
-	s = p.data;
-	while (n < p.len && s[n] && s[n] != ':')
+	path = p.data;
+	while (n < p.len && path[n] && path[n] != ':')
 		n++;
-	if (n && *s != '/') {
-		struct dt_node aliases = dt_path(fdt, "/aliases", 8);
-
-		p = dt_find_n(&aliases, s, (size_t)n);
-		s = p.data;
-		n = s ? (int)strnlen(s, (size_t)p.len) : 0;
+	if (n && *path != '/') {
+		path = fdt_get_alias_namelen(fdt, path, n);
+		n = path ? (int)strlen(path) : 0;
 	}
-	walk.stdout = dt_path(fdt, s, (size_t)n);
+	walk.stdout = dt_path(fdt, path, (size_t)n);
 }
 
 /* Bytes up to the end of the last block: the rest is the loader's slack. */

@@ -35,7 +35,7 @@ static void print_frame(u64 pc)
 	const struct symbol *lo = symtab_start, *hi = symtab_end;
 	u64 off = pc - (u64)image_start;
 
-	if (!is_text(pc)) {
+	if (!is_text(pc) || lo == hi) {
 		log_line("  %#018lx", pc);
 		return;
 	}
@@ -47,11 +47,8 @@ static void print_frame(u64 pc)
 		else
 			hi = mid;
 	}
-	if (lo < symtab_end)
-		log_line("  %#018lx %s+%#lx", pc, symtab_names + lo->name,
-			 off - lo->addr);
-	else
-		log_line("  %#018lx", pc);
+	log_line("  %#018lx %s+%#lx", pc, symtab_names + lo->name,
+		 off - lo->addr);
 }
 
 /* A frame record lies in a mapped stack: EL2 stacks or the image's data. */

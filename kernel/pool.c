@@ -14,30 +14,26 @@ void pool_init(struct pool *p, void *base, u64 size)
 
 void *pool_alloc(struct pool *p, u64 size, u64 align)
 {
-	u64 start = align_up(p->used, align);
+	/* Alignment of the address, not of the offset in the pool. */
+	u64 start = align_up((u64)p->base + p->used, align) - (u64)p->base;
 
 	if (start > p->size || size > p->size - start)
 		return NULL;
+	/* Whole pages skipped for alignment are not lost. */
+	for (u64 at = align_up(p->used, PAGE_SIZE); at + PAGE_SIZE <= start;
+	     at += PAGE_SIZE)
+		pool_free_page(p, p->base + at);
 	p->used = start + size;
 	return p->base + start;
 }
 
 void *pool_alloc_pages(struct pool *p, unsigned int nr)
 {
-	u64 align = PAGE_SIZE, start;
+	u64 align = PAGE_SIZE;
 
 	while (align < nr * PAGE_SIZE)
 		align *= 2;
-	/* Alignment of the address, not of the offset in the pool. */
-	start = align_up((u64)p->base + p->used, align) - (u64)p->base;
-	if (start > p->size || nr * PAGE_SIZE > p->size - start)
-		return NULL;
-	/* Whole pages skipped for alignment are not lost. */
-	for (u64 at = align_up(p->used, PAGE_SIZE); at + PAGE_SIZE <= start;
-	     at += PAGE_SIZE)
-		pool_free_page(p, p->base + at);
-	p->used = start + nr * PAGE_SIZE;
-	return p->base + start;
+	return pool_alloc(p, nr * PAGE_SIZE, align);
 }
 
 void *pool_alloc_page(struct pool *p)

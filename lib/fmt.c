@@ -29,22 +29,30 @@ static void pad(struct out *o, char c, unsigned int used, unsigned int width)
 		put(o, c);
 }
 
-static void put_text(struct out *o, const struct spec *sp, const char *s,
-		     unsigned int n)
+/* `prefix` is that of a number, which zeros may stand behind; else NULL. */
+static void put_text(struct out *o, const struct spec *sp, const char *prefix,
+		     const char *s, unsigned int n)
 {
-	if (!sp->left)
-		pad(o, ' ', n, sp->width);
+	unsigned int used = n + (prefix ? (unsigned int)strlen(prefix) : 0);
+	bool zero = prefix && sp->zero;
+
+	if (!sp->left && !zero)
+		pad(o, ' ', used, sp->width);
+	while (prefix && *prefix)
+		put(o, *prefix++);
+	if (!sp->left && zero)
+		pad(o, '0', used, sp->width);
 	for (unsigned int i = 0; i < n; i++)
 		put(o, s[i]);
 	if (sp->left)
-		pad(o, ' ', n, sp->width);
+		pad(o, ' ', used, sp->width);
 }
 
 static void put_str(struct out *o, const struct spec *sp, const char *s)
 {
 	if (!s)
 		s = "(null)";
-	put_text(o, sp, s,
+	put_text(o, sp, NULL, s,
 		 (unsigned int)(sp->precision < 0
 					? strlen(s)
 					: strnlen(s, (size_t)sp->precision)));
@@ -54,23 +62,13 @@ static void put_num(struct out *o, const struct spec *sp, u64 val,
 		    unsigned int base, const char *prefix)
 {
 	char digits[24];
-	unsigned int n = 0, used;
+	unsigned int at = sizeof(digits);
 
 	do {
-		digits[n++] = "0123456789abcdef"[val % base];
+		digits[--at] = "0123456789abcdef"[val % base];
 		val /= base;
 	} while (val);
-	used = n + (unsigned int)strlen(prefix);
-	if (!sp->left && !sp->zero)
-		pad(o, ' ', used, sp->width);
-	while (*prefix)
-		put(o, *prefix++);
-	if (!sp->left && sp->zero)
-		pad(o, '0', used, sp->width);
-	while (n)
-		put(o, digits[--n]);
-	if (sp->left)
-		pad(o, ' ', used, sp->width);
+	put_text(o, sp, prefix, digits + at, sizeof(digits) - at);
 }
 
 static u64 arg_unsigned(const struct spec *sp, va_list *ap)
@@ -124,7 +122,7 @@ static void convert(struct out *o, char c, const struct spec *sp, va_list *ap)
 	switch (c) {
 	case 'c':
 		one = (char)va_arg(*ap, int);
-		put_text(o, sp, &one, 1);
+		put_text(o, sp, NULL, &one, 1);
 		break;
 	case 's':
 		put_str(o, sp, va_arg(*ap, const char *));

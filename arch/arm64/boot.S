@@ -70,11 +70,11 @@ el2_reset:
 
 	/*
 	 * x0 = TTBR0_EL2. Turns the MMU and caches on; the caller's code must
-	 * be mapped where it runs. MAIR: 0 write-back, 1 Device-nGnRE, 2
-	 * non-cacheable (asm/pte.h).
+	 * be mapped where it runs. MAIR: 0 write-back, 1 Device-nGnRE
+	 * (asm/pte.h).
 	 */
 el2_mmu_on:
-	ldr	x9, =0x4404ff
+	mov	x9, #0x04ff
 	msr	mair_el2, x9
 	mrs	x9, id_aa64mmfr0_el1
 	and	x9, x9, #15		/* PARange */
@@ -132,19 +132,22 @@ boot_entry:
 	bl	dcache_range
 	mov	x0, x22
 	bl	el2_mmu_on
+	mov	x0, x21
 	adr	x1, image_head
-	ldr	x2, =cpus		/* linked addresses from here on */
-	msr	tpidr_el2, x2
-	ldr	x3, =vectors
-	msr	vbar_el2, x3
+	mov	x2, x20
+	ldr	x3, =cpus		/* linked addresses from here on */
 	ldr	x4, =boot_stack_top
+	ldr	x5, =init_main		/* (dtb, image PA, entry tick) */
+
+	/* x0 to x2 arguments, x3 the CPU's structure, x4 stack, x5 function. */
+enter_c:
+	msr	tpidr_el2, x3
+	ldr	x9, =vectors
+	msr	vbar_el2, x9
 	mov	sp, x4
 	mov	x29, xzr		/* backtraces end here */
 	mov	x30, xzr
 	isb
-	mov	x0, x21
-	mov	x2, x20
-	ldr	x5, =init_main		/* (dtb, image PA, entry tick) */
 	br	x5
 
 	/*
@@ -159,18 +162,11 @@ secondary_entry:
 	b.ne	park
 	mov	x19, x0
 	bl	el2_reset
-	ldp	x0, x20, [x19]
+	ldp	x0, x3, [x19]
 	bl	el2_mmu_on
-	msr	tpidr_el2, x20
-	ldr	x3, =vectors
-	msr	vbar_el2, x3
-	ldr	x4, [x20, #CPU_STACK_TOP]
-	mov	sp, x4
-	mov	x29, xzr
-	mov	x30, xzr
-	isb
+	ldr	x4, [x3, #CPU_STACK_TOP]
 	ldr	x5, =cpu_secondary_main
-	br	x5
+	b	enter_c
 
 	/*
 	 * From a spin table: no argument. The record of the CPU whose MPIDR

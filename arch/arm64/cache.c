@@ -21,13 +21,11 @@ void cache_zero_clean(void *p, u64 size)
 	u64 block = cache_zva_size();
 	u64 a = (u64)p, end = a + size;
 
-	if (!block || !is_aligned(a, block) || !is_aligned(size, block)) {
+	if (!block || !is_aligned(a | size, block))
 		memset(p, 0, size);
-		cache_clean_inval(p, size);
-		return;
-	}
-	for (; a < end; a += block)
-		cache_zva(a);
+	else
+		for (; a < end; a += block)
+			cache_zva(a);
 	cache_clean_inval(p, size);
 }
 

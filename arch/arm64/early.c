@@ -33,10 +33,15 @@ static u64 image_page(u64 pa)
 	if (pa < (u64)text_end)
 		return pte | PTE_S1_RO;
 	if (pa < (u64)rodata_end)
-		return pte | PTE_S1_RO | PTE_S1_XN;
+		return pte | PTE_S1_RO | PTE_XN;
 	if (pa == (u64)boot_stack_guard)
 		return 0;
-	return pte | PTE_S1_XN;
+	return pte | PTE_XN;
+}
+
+static u64 table(const u64 *entries)
+{
+	return (u64)entries | PTE_VALID | PTE_TABLE;
 }
 
 u64 early_map(void)
@@ -45,27 +50,24 @@ u64 early_map(void)
 
 	for (u64 pa = start; pa < end; pa += PAGE_SIZE)
 		image_l3[(pa - start) / PAGE_SIZE] = image_page(pa);
-	image_l2[0] = (u64)image_l3 | PTE_VALID | PTE_TABLE;
-	image_l1[0] = (u64)image_l2 | PTE_VALID | PTE_TABLE;
-	el2_root[INDEX(EL2_IMAGE_BASE, 0)] = (u64)image_l1 | PTE_VALID |
-					     PTE_TABLE;
-	boot_root[INDEX(EL2_IMAGE_BASE, 0)] = (u64)image_l1 | PTE_VALID |
-					      PTE_TABLE;
+	image_l2[0] = table(image_l3);
+	image_l1[0] = table(image_l2);
+	el2_root[INDEX(EL2_IMAGE_BASE, 0)] = table(image_l1);
+	boot_root[INDEX(EL2_IMAGE_BASE, 0)] = table(image_l1);
 
 	id_l3[INDEX(start, 3)] = image_page(start);
-	id_l2[INDEX(start, 2)] = (u64)id_l3 | PTE_VALID | PTE_TABLE;
-	id_l1[INDEX(start, 1)] = (u64)id_l2 | PTE_VALID | PTE_TABLE;
-	boot_root[INDEX(start, 0)] = (u64)id_l1 | PTE_VALID | PTE_TABLE;
+	id_l2[INDEX(start, 2)] = table(id_l3);
+	id_l1[INDEX(start, 1)] = table(id_l2);
+	boot_root[INDEX(start, 0)] = table(id_l1);
 	return (u64)boot_root;
 }
 
 /* The PL011 that stdout-path names, or 0. */
 static u64 stdout_base(const void *dtb)
 {
-	const char *path;
-	char buf[64];
-	int len, node, i;
+	const char *path, *options;
 	const fdt32_t *reg;
+	int len, node;
 
 	if (!dtb || !is_aligned((u64)dtb, 8) || fdt_check_header(dtb))
 		return 0;
@@ -73,13 +75,10 @@ static u64 stdout_base(const void *dtb)
 	path = node < 0 ? NULL : fdt_getprop(dtb, node, "stdout-path", &len);
 	if (!path)
 		return 0;
-	for (i = 0; i < len && i < (int)sizeof(buf) - 1; i++) {
-		if (path[i] == ':' || !path[i])
-			break;
-		buf[i] = path[i];
-	}
-	buf[i] = 0;
-	node = fdt_path_offset(dtb, buf);
+	len = (int)strnlen(path, (size_t)len);
+	options = memchr(path, ':', (size_t)len);
+	node = fdt_path_offset_namelen(dtb, path,
+				       options ? (int)(options - path) : len);
 	if (node < 0 || fdt_node_check_compatible(dtb, node, "arm,pl011"))
 		return 0;
 	reg = fdt_getprop(dtb, node, "reg", &len);

@@ -19,7 +19,6 @@
 #include <skerry/panic.h>
 #include <skerry/sections.h>
 #include <skerry/spinlock.h>
-#include <skerry/string.h>
 
 #define RESERVE_BOOT 20
 #define RESERVE_LOW  6
@@ -29,13 +28,13 @@ static u64 boot_tables[RESERVE_BOOT][512]
 	__attribute__((section(".bss.page_aligned"), aligned(PAGE_SIZE)));
 
 static struct {
-	struct spinlock lock; /* RANK_MMU: tables, reserve, next_device */
+	struct spinlock lock; /* RANK_MMU: tables, reserve */
 	struct pgtable pt;
 	paddr_t image;
 	u64 *reserve[RESERVE_BOOT + RESERVE_MAX];
 	unsigned int nr_reserve;
 	bool refilling;
-	u64 next_device;
+	u64 next_device;   /* boot only */
 	u64 *window_l2[2]; /* the L2 table of each slot, indexed by CPU */
 } mmu = {
 	.lock = SPINLOCK_INIT(RANK_MMU),
@@ -52,15 +51,10 @@ paddr_t image_pa(const void *sym)
 	return PADDR((u64)sym - EL2_IMAGE_BASE + mmu.image.v);
 }
 
+/* The reserve is zero: from .bss, from page_alloc_hyp(), or given back so. */
 static u64 *table_alloc(struct pgtable *pt __unused)
 {
-	u64 *table;
-
-	if (!mmu.nr_reserve)
-		return NULL;
-	table = mmu.reserve[--mmu.nr_reserve];
-	memset(table, 0, PAGE_SIZE);
-	return table;
+	return mmu.nr_reserve ? mmu.reserve[--mmu.nr_reserve] : NULL;
 }
 
 static void table_free(struct pgtable *pt __unused, u64 *table)
@@ -183,16 +177,20 @@ static void refill(void)
 	mmu.refilling = false;
 }
 
-int mmu_map_direct(paddr_t pa, u64 size)
+static int map(u64 va, u64 pa, u64 size, unsigned int flags)
 {
 	int err;
 
 	refill();
 	spin_lock(&mmu.lock);
-	err = pgtable_map(&mmu.pt, EL2_DIRECT_BASE + pa.v, pa.v, size,
-			  PGT_R | PGT_W);
+	err = pgtable_map(&mmu.pt, va, pa, size, PGT_R | PGT_W | flags);
 	spin_unlock(&mmu.lock);
 	return err;
+}
+
+int mmu_map_direct(paddr_t pa, u64 size)
+{
+	return map(EL2_DIRECT_BASE + pa.v, pa.v, size, 0);
 }
 
 void mmu_unmap_direct(paddr_t pa, u64 size)
@@ -205,16 +203,12 @@ void mmu_unmap_direct(paddr_t pa, u64 size)
 void *mmu_map_device(paddr_t pa, u64 size)
 {
 	u64 offset = pa.v & (PAGE_SIZE - 1), va = mmu.next_device;
-	u64 first = pa.v - offset;
 
 	size = align_up(size + offset, PAGE_SIZE);
-	refill();
-	spin_lock(&mmu.lock);
-	if (pgtable_map(&mmu.pt, va, first, size, PGT_R | PGT_W | PGT_DEVICE))
+	if (map(va, pa.v - offset, size, PGT_DEVICE))
 		panic("no tables to map the device at %#lx", pa.v);
 	/* One page between devices, so that an overrun faults. */
 	mmu.next_device += size + PAGE_SIZE;
-	spin_unlock(&mmu.lock);
 	return (void *)(va + offset);
 }
 
@@ -226,11 +220,8 @@ u64 mmu_alloc_stack(unsigned int cpu)
 	if (page_alloc(EL2_STACK_SIZE, PAGE_SIZE, ~0UL, PAGE_HYP,
 		       PAGE_OWNER_NONE, &pa))
 		panic("no memory for the stack of CPU %u", cpu);
-	refill();
-	spin_lock(&mmu.lock);
-	if (pgtable_map(&mmu.pt, va, pa.v, EL2_STACK_SIZE, PGT_R | PGT_W))
+	if (map(va, pa.v, EL2_STACK_SIZE, 0))
 		panic("no tables for the stack of CPU %u", cpu);
-	spin_unlock(&mmu.lock);
 	return va + EL2_STACK_SIZE;
 }
 
@@ -263,7 +254,7 @@ void *mmu_window(unsigned int slot, paddr_t pa)
 	u64 frame = align_down(pa.v, FRAME_SIZE);
 
 	window_set(slot, frame | PTE_VALID | PTE_AF | PTE_SH_INNER |
-				 PTE_S1_RES1 | PTE_S1_XN);
+				 PTE_S1_RES1 | PTE_XN);
 	return (void *)(window_va(slot) + (pa.v - frame));
 }
 

@@ -39,44 +39,33 @@ static bool is_table(u64 pte, unsigned int level)
 
 static u64 leaf_attrs(const struct pgtable *pt, unsigned int flags)
 {
-	u64 pte = PTE_VALID | PTE_AF | PTE_SH_INNER;
+	u64 pte = PTE_VALID | PTE_AF | PTE_SH_INNER |
+		  (flags & PGT_X ? 0 : PTE_XN);
+	bool device = flags & PGT_DEVICE;
 
-	if (pt->stage2) {
-		u64 attr = flags & PGT_DEVICE	 ? PTE_S2_DEVICE
-			   : flags & PGT_NOCACHE ? PTE_S2_NC
-						 : PTE_S2_NORMAL;
-
-		pte |= field_prep(PTE_S2_ATTR, attr);
-		pte |= flags & PGT_R ? PTE_S2_R : 0;
-		pte |= flags & PGT_W ? PTE_S2_W : 0;
-		return pte | (flags & PGT_X ? 0 : PTE_S2_XN);
-	}
-	pte |= PTE_S1_RES1 |
-	       field_prep(PTE_S1_ATTR, flags & PGT_DEVICE    ? PTE_S1_DEVICE
-				       : flags & PGT_NOCACHE ? PTE_S1_NC
-							     : PTE_S1_NORMAL);
-	pte |= flags & PGT_W ? 0 : PTE_S1_RO;
-	return pte | (flags & PGT_X ? 0 : PTE_S1_XN);
+	if (pt->stage2)
+		return pte | (flags & PGT_R ? PTE_S2_R : 0) |
+		       (flags & PGT_W ? PTE_S2_W : 0) |
+		       field_prep(PTE_S2_ATTR,
+				  device ? PTE_S2_DEVICE : PTE_S2_NORMAL);
+	return pte | PTE_S1_RES1 | (flags & PGT_W ? 0 : PTE_S1_RO) |
+	       field_prep(PTE_S1_ATTR, device ? PTE_S1_DEVICE : PTE_S1_NORMAL);
 }
 
 static unsigned int leaf_flags(const struct pgtable *pt, u64 pte)
 {
-	unsigned int flags = 0;
-	u64 attr;
+	unsigned int flags = pte & PTE_XN ? 0 : PGT_X;
 
 	if (pt->stage2) {
-		attr = field_get(PTE_S2_ATTR, pte);
 		flags |= pte & PTE_S2_R ? PGT_R : 0;
 		flags |= pte & PTE_S2_W ? PGT_W : 0;
-		flags |= pte & PTE_S2_XN ? 0 : PGT_X;
-		flags |= attr == PTE_S2_DEVICE ? PGT_DEVICE : 0;
-		return flags | (attr == PTE_S2_NC ? PGT_NOCACHE : 0);
+		return flags | (field_get(PTE_S2_ATTR, pte) == PTE_S2_DEVICE
+					? PGT_DEVICE
+					: 0);
 	}
-	attr = field_get(PTE_S1_ATTR, pte);
-	flags = PGT_R | (pte & PTE_S1_RO ? 0 : PGT_W) |
-		(pte & PTE_S1_XN ? 0 : PGT_X);
-	flags |= attr == PTE_S1_DEVICE ? PGT_DEVICE : 0;
-	return flags | (attr == PTE_S1_NC ? PGT_NOCACHE : 0);
+	flags |= PGT_R | (pte & PTE_S1_RO ? 0 : PGT_W);
+	return flags |
+	       (field_get(PTE_S1_ATTR, pte) == PTE_S1_DEVICE ? PGT_DEVICE : 0);
 }
 
 static u64 *table_of(struct pgtable *pt, u64 pte)

@@ -27,7 +27,6 @@ SECTIONS
 	rodata_end = .;
 	.data : { *(.data .data.*) }
 	. = ALIGN(4096);
-	file_end = .;
 	.bss (NOLOAD) : {
 		bss_start = .;
 		*(.bss.page_aligned)

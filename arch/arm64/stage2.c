@@ -104,7 +104,6 @@ int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid)
 	if (!root)
 		return -ENOMEM;
 	s2->pool = pool;
-	s2->vmid = vmid;
 	s2->vttbr = direct_pa(root).v | (u64)vmid << 48;
 	s2->pt = (struct pgtable){
 		.ops = &ops,
@@ -140,8 +139,6 @@ int stage2_unmap(struct stage2 *s2, ipa_t ipa, u64 size)
 
 int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
 {
-	if (ipa.v >> s2->pt.va_bits)
-		return -ENOENT;
 	return pgtable_lookup(&s2->pt, ipa.v, leaf);
 }
 

@@ -14,6 +14,9 @@
 /* op0, op1, CRn, CRm, op2 in the order of the ISS, so that rows sort. */
 #define ENC(op0, op1, crn, crm, op2)                                           \
 	((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
+#define ICC_SGI1R  ENC(3, 0, 12, 11, 5)
+#define ICC_ASGI1R ENC(3, 0, 12, 11, 6)
+#define ICC_SGI0R  ENC(3, 0, 12, 11, 7)
 
 struct access {
 	u16 enc;
@@ -52,14 +55,8 @@ static enum sysreg_result sgi(struct vcpu *v, struct access *a)
 	if (a->read)
 		return SYSREG_UNDEF;
 	/* SGI0R is group 0's; ASGI1R is the other security state's: none. */
-	switch (a->enc) {
-	case ENC(3, 0, 12, 11, 5):
-		vgic_write_sgir(v, a->val, true);
-		break;
-	case ENC(3, 0, 12, 11, 7):
-		vgic_write_sgir(v, a->val, false);
-		break;
-	}
+	if (a->enc != ICC_ASGI1R)
+		vgic_write_sgir(v, a->val, a->enc == ICC_SGI1R);
 	return SYSREG_DONE;
 }
 
@@ -71,9 +68,7 @@ static enum sysreg_result icc_sre(struct vcpu *v __unused, struct access *a)
 
 static enum sysreg_result ptimer(struct vcpu *v, struct access *a)
 {
-	static const enum ptimer_reg regs[] = {PTIMER_TVAL, PTIMER_CTL,
-					       PTIMER_CVAL};
-	enum ptimer_reg reg = regs[a->enc & 3];
+	enum ptimer_reg reg = a->enc & 3;
 
 	if (a->read)
 		a->val = ptimer_read(v, reg);
@@ -162,7 +157,7 @@ static const struct row rows[] = {
 	ONE(ENC(3, 0, 6, 0, 0), vm_control),
 	ONE(ENC(3, 0, 10, 2, 0), vm_control),
 	ONE(ENC(3, 0, 10, 3, 0), vm_control),
-	{ENC(3, 0, 12, 11, 5), ENC(3, 0, 12, 11, 7), sgi},
+	{ICC_SGI1R, ICC_SGI0R, sgi},
 	ONE(ENC(3, 0, 12, 12, 5), icc_sre),
 	ONE(ENC(3, 0, 13, 0, 1), vm_control),
 	{ENC(3, 3, 14, 2, 0), ENC(3, 3, 14, 2, 2), ptimer},

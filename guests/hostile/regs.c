@@ -6,15 +6,16 @@
  */
 #include "hostile.h"
 
-#define NR_REGS	  64
-#define NR_CACHE  32
-#define INSN_MRS  0xd5200000u
-#define INSN_MSR  0xd5000000u
-#define INSN_ISB  0xd5033fdfu
-#define CRN(enc)  ((enc) >> 7 & 15)
-#define X_OLD	  9
-#define X_RESULT  10
-#define X_SCRATCH 2
+#define NR_REGS	   64
+#define NR_CACHE   32
+#define NR_REPEATS 16 /* of the same code with other values */
+#define INSN_MRS   0xd5200000u
+#define INSN_MSR   0xd5000000u
+#define INSN_ISB   0xd5033fdfu
+#define CRN(enc)   ((enc) >> 7 & 15)
+#define X_OLD	   9
+#define X_RESULT   10
+#define X_SCRATCH  2
 
 /* As in an ISS: op0, op1, CRn, CRm, op2. */
 #define ENC(op0, op1, crn, crm, op2)                                           \
@@ -105,10 +106,13 @@ void round_sysreg(struct me *me)
 	}
 	*p++ = INSN_RET;
 	code_ready(me, (unsigned int)(p - me->code));
-	args[X_SCRATCH] = (u64)me->scratch + below(me, PAGE);
-	for (unsigned int x = 3; x < 8; x++)
-		args[x] = bad_value(me);
-	call_stub((u64)me->code, args);
+	for (unsigned int i = 0; i < NR_REPEATS; i++) {
+		args[X_SCRATCH] = (u64)me->scratch + below(me, PAGE);
+		for (unsigned int x = 3; x < 8; x++)
+			args[x] = bad_value(me);
+		call_stub((u64)me->code, args);
+		me->ops += NR_REGS;
+	}
 }
 
 #define OP(insn) asm volatile(insn ", %0" ::"r"(v) : "memory")

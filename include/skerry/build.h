@@ -8,13 +8,18 @@
 #include <skerry/describe.h>
 #include <skerry/page.h>
 
+/* What the boot leaves behind; written by the boot CPU only. */
+extern struct build {
+	/* RAM that modules occupy, until all guests are built */
+	struct page_bank modules[2 * CONFIG_MAX_DOMAINS];
+	unsigned int nr_modules;
+	enum when_all_off when_all_off;
+	u64 scrub_ticks; /* spent scrubbing so far */
+} build;
+
 /* Boot order: read all, then (with page ownership up) build and start all. */
 void build_read(const void *fdt);
-/* The i-th range of RAM that a module occupies; false beyond the last. */
-bool build_module(unsigned int i, struct page_bank *out);
-void build_all(const void *fdt);
-/* Ticks spent scrubbing so far. */
-u64 build_scrub_ticks(void);
-/* Zero RAM and write it back, frame by frame, looking at interrupts. */
-void build_scrub(paddr_t pa, u64 size);
-enum when_all_off build_when_all_off(void);
+void build_all(void);
+/* Scrub a domain's RAM, looking at interrupts, and free it. */
+struct domain;
+void build_release_ram(struct domain *d);

@@ -32,7 +32,6 @@ struct dt_node dt_next_at(struct dt_node n, enum dt_step to);
 /* Property after property, from *at == n->props on. */
 bool dt_next_prop(const struct dt_node *n, const u32 **at, struct dt_prop *p);
 struct dt_prop dt_find(const struct dt_node *n, const char *name);
-struct dt_prop dt_find_n(const struct dt_node *n, const char *name, size_t len);
 /* Is it there, and exactly this string? */
 bool dt_is(const struct dt_node *n, const char *name, const char *value);
 bool dt_is_compatible(const struct dt_node *n, const char *value);

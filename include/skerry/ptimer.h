@@ -9,7 +9,8 @@
 
 struct vcpu;
 
-enum ptimer_reg { PTIMER_CTL, PTIMER_CVAL, PTIMER_TVAL };
+/* In the order of their encodings, CNTP_TVAL_EL0 first. */
+enum ptimer_reg { PTIMER_TVAL, PTIMER_CTL, PTIMER_CVAL };
 
 void ptimer_vcpu_init(struct vcpu *v);
 u64 ptimer_read(struct vcpu *v, enum ptimer_reg reg);

@@ -7,5 +7,6 @@
 #include "fdt.c"
 #include "fdt_check.c"
 #include "fdt_ro.c"
+#include "fdt_rw.c"
 #include "fdt_strerror.c"
-#include "fdt_sw.c"
+#include "fdt_wip.c"

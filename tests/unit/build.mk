@@ -3,6 +3,7 @@ unit-fdt := $(addprefix third_party/libfdt/,fdt.c fdt_ro.c fdt_rw.c fdt_sw.c \
 unit-machine_test := kernel/machine.c kernel/dt.c lib/fmt.c $(unit-fdt)
 unit-describe_test := kernel/describe.c kernel/dt.c lib/fmt.c $(unit-fdt)
 unit-guestdt_test := kernel/guestdt.c lib/fmt.c $(unit-fdt)
+unit-cflags-guestdt_test := -I$O/include # for guest_dtb.h
 unit-pgtable_test := arch/arm64/pgtable.c
 unit-vgic_test := vgic/vgic.c vgic/lr.c vgic/v3.c
 unit-psci_test := pv/psci.c

@@ -24,6 +24,7 @@
 
 #define AREA	 (256 * MIB) /* of each piece of the guest's RAM */
 #define MODULES	 (PA_BASE + 3 * GIB)
+#define HYP	 (PA_BASE + 4 * GIB - FRAME_SIZE - PAGE_SIZE) /* EL2's own memory */
 #define DTB_SIZE (32 * KIB)
 #define DTB_ROOM (64 * KIB)
 
@@ -32,7 +33,7 @@ static u64 ctr;
 static struct domain d;
 static struct vcpu vcpu;
 static struct describe_guest g;
-static u8 *hyp; /* what page_alloc_hyp() gave and was not given back */
+static void *hyp; /* what page_alloc_hyp() gave and was not given back */
 static u8 tree[DTB_SIZE];
 static u64 tree_initrd;
 static bool no_hyp;
@@ -52,7 +53,7 @@ void *page_alloc_hyp(u64 size)
 	assert_null(hyp);
 	nr_allocs++;
 	if (!no_hyp)
-		hyp = calloc(1, size);
+		hyp = direct_ptr(PADDR(HYP));
 	return hyp;
 }
 
@@ -61,7 +62,7 @@ void page_free_hyp(void *p, u64 size)
 	assert_int_equal(size, DTB_SIZE);
 	assert_non_null(p);
 	assert_ptr_equal(p, hyp);
-	free(hyp);
+	memset(host_byte(mem, HYP), 0xa5, size);
 	hyp = NULL;
 }
 
@@ -73,7 +74,7 @@ int guestdt_build(void *buf, u64 size, const struct domain *dom,
 	assert_ptr_equal(dom, &d);
 	assert_ptr_equal(guest, &g);
 	tree_initrd = initrd_ipa;
-	memcpy(buf, tree, DTB_SIZE);
+	memcpy(host_byte(mem, direct_pa(buf).v), tree, DTB_SIZE);
 	return tree_err;
 }
 

@@ -260,7 +260,7 @@ static void test_attributes(void **state)
 				     PGT_R | PGT_W | PGT_DEVICE),
 			 0);
 	assert_int_equal(root[0], GIB | PTE_VALID | PTE_AF | PTE_SH_INNER |
-					  PTE_S2_R | PTE_S2_W | PTE_S2_XN |
+					  PTE_S2_R | PTE_S2_W | PTE_XN |
 					  0x1 << 2);
 	/* Level 0 has no blocks: 512 GiB of 1 GiB ones. */
 	pt = make(false);

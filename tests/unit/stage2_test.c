@@ -226,7 +226,7 @@ static void test_init(void **state)
 			assert_true(root >= POOL_BASE &&
 				    root + size <= POOL_BASE + pool.used);
 			assert_int_equal(s2.vttbr, root | (u64)vmid << 48);
-			assert_int_equal(s2.vmid, vmid);
+			assert_int_equal(s2.vttbr >> 48, vmid);
 			assert_int_equal(s2.pt.va_bits, bits[r]);
 			/* What an earlier owner of the VMID left goes. */
 			assert_int_equal(assert_flush(0, s2.vttbr), nr_events);

@@ -14,6 +14,7 @@ struct pgtable;
 struct pgtable_ops {
 	/* Zeroed table page, or NULL. */
 	u64 *(*alloc)(struct pgtable *pt);
+	/* A table all of whose entries are zero again. */
 	void (*free)(struct pgtable *pt, u64 *table);
 	u64 *(*to_virt)(struct pgtable *pt, u64 pa);
 	u64 (*to_phys)(struct pgtable *pt, const u64 *table);
@@ -37,7 +38,6 @@ enum {
 	PGT_W = 2,
 	PGT_X = 4,
 	PGT_DEVICE = 8, /* Device-nGnRE, else Normal write-back inner-shareable */
-	PGT_NOCACHE = 16, /* Normal non-cacheable */
 };
 
 /*

@@ -16,7 +16,6 @@ struct stage2 {
 	struct pgtable pt;
 	struct pool *pool;
 	u64 vttbr;
-	u8 vmid;
 };
 
 /* Board-wide: IPA size = min(40, PARange), VTCR_EL2. */
