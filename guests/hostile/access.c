@@ -20,7 +20,8 @@
 #define SPSR_T32      0x20ul
 #define SPSR_ENDIAN32 0x200ul
 
-#define USER_US 20 /* before an endless loop below is interrupted */
+/* Before an endless loop, or a slide through zeros (A32: NOPs), ends. */
+#define USER_US 2
 
 extern char forms[], forms_end[];
 void run_form(u64 form, u64 base, u64 data, u64 data2, u64 status, u64 index);
@@ -181,7 +182,7 @@ void round_user(struct me *me)
 
 	me->irq = user_irq;
 	gic_enable(plat.timer_intid[TIMER_VIRT]);
-	if (me->rounds % 8 == 0) {
+	if (me->rounds % 64 == 0) {
 		for (unsigned int i = 0; i < CODE_WORDS; i++)
 			me->code[i] = word(me);
 		code_ready(me, CODE_WORDS);
