@@ -7,7 +7,6 @@
 
 #include <asm/sysreg.h>
 #include <skerry/domain.h>
-#include <skerry/log.h>
 
 #define VECTOR_CUR_SP0	0x000
 #define VECTOR_CUR_SPX	0x200
@@ -72,22 +71,4 @@ void arch_inject_serror(struct vcpu *v)
 	/* Taken when the guest unmasks it; the hardware clears VSE then. */
 	v->arch.hcr |= HCR_VSE;
 	sysreg_write(hcr_el2, sysreg_read(hcr_el2) | HCR_VSE);
-}
-
-void arch_vcpu_dump(const struct vcpu *v)
-{
-	const struct arch_regs *r = &v->arch.regs;
-	unsigned int id = v->domain->id;
-
-	log_line("d%u vcpu%u: pc %#018lx pstate %#lx esr %#lx", id, v->id,
-		 r->pc, r->pstate, v->arch.esr);
-	log_line("d%u vcpu%u: elr_el1 %#lx esr_el1 %#lx far_el1 %#lx vbar_el1 %#lx",
-		 id, v->id, sysreg_read(elr_el1), sysreg_read(esr_el1),
-		 sysreg_read(far_el1), sysreg_read(vbar_el1));
-	for (unsigned int i = 0; i < 28; i += 4)
-		log_line("d%u vcpu%u: x%-2u %016lx %016lx %016lx %016lx", id,
-			 v->id, i, r->x[i], r->x[i + 1], r->x[i + 2],
-			 r->x[i + 3]);
-	log_line("d%u vcpu%u: x28 %016lx %016lx %016lx", id, v->id, r->x[28],
-		 r->x[29], r->x[30]);
 }

@@ -125,9 +125,19 @@ static bool fault_is_stale(struct vcpu *v, u64 esr, u64 ipa)
 	return !stage2_lookup(&v->domain->s2, IPA(ipa), &leaf);
 }
 
+/* For a crash dump; not the accesses that are emulated, which are many. */
+static void note_exit(struct vcpu *v)
+{
+	struct exit_record *e = &v->arch.exits[v->arch.nr_exits++ % NR_EXITS];
+
+	e->esr = v->arch.esr;
+	e->pc = v->arch.regs.pc;
+}
+
 /* An access that no device of the guest takes. */
 static __noinline void bad_access(struct vcpu *v, u64 esr, u64 far, u64 ipa)
 {
+	note_exit(v);
 	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
 	    fault_is_stale(v, esr, ipa))
 		return;
@@ -161,6 +171,7 @@ static void fetch_abort(struct vcpu *v, u64 esr)
 	u64 far = sysreg_read(far_el2);
 	u64 ipa = decode_ipa(far, sysreg_read(hpfar_el2));
 
+	note_exit(v);
 	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
 	    fault_is_stale(v, esr, ipa))
 		return;
@@ -196,6 +207,7 @@ static void trap_sysreg(struct vcpu *v, u64 esr)
 		vgic_write_sgir(v, rt == 31 ? 0 : v->arch.regs.x[rt], true);
 		return;
 	}
+	note_exit(v);
 	r = sysreg_emulate(v, (u32)(esr & ESR_ISS));
 
 	if (likely(r == SYSREG_DONE))
@@ -229,6 +241,7 @@ struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 		break;
 	default:
 		/* SVE, SME, trapped AArch32, LD64B, ...: not for guests. */
+		note_exit(v);
 		arch_inject_undef(v);
 	}
 	return next_vcpu(v);

@@ -35,6 +35,12 @@ struct arch_fpregs {
 	u64 fpsr, fpcr;
 };
 
+#define NR_EXITS 8
+
+struct exit_record {
+	u64 esr, pc; /* ESR_EL2, ELR_EL2 */
+};
+
 struct arch_vcpu {
 	struct arch_regs regs;
 	struct arch_sysregs sys;
@@ -43,7 +49,9 @@ struct arch_vcpu {
 	u64 vttbr;   /* copied from the domain */
 	u64 cntvoff; /* likewise */
 	u64 esr;     /* ESR_EL2 of the full entry being handled */
-	u64 el2_sp;  /* its context is one of EL2 (the worker): SP; else 0 */
+	struct exit_record exits[NR_EXITS]; /* ring, for a crash dump */
+	u32 nr_exits;
+	u64 el2_sp; /* its context is one of EL2 (the worker): SP; else 0 */
 };
 
 /* First state, EL1h with MMU off; on v's CPU, v not loaded. */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is to be known of a vCPU whose guest crashed, as log lines. */
+#include <skerry/arch/vcpu.h>
+
+#include <asm/barrier.h>
+#include <asm/sysreg.h>
+#include <skerry/domain.h>
+#include <skerry/log.h>
+
+#define PAR_F	BIT(0)
+#define PAR_FST BITS(6, 1)
+#define PAR_PA	BITS(47, 12)
+
+/* Where the guest's own tables, and then ours, lead from an address. */
+static void dump_walk(const struct vcpu *v, u64 va)
+{
+	unsigned int id = v->domain->id;
+	u64 kept = sysreg_read(par_el1), par, ipa;
+	struct pgtable_leaf leaf;
+
+	__asm__ volatile("at s1e1r, %0" ::"r"(va) : "memory");
+	isb();
+	par = sysreg_read(par_el1);
+	sysreg_write(par_el1, kept);
+	if (par & PAR_F) {
+		log_line("d%u vcpu%u: stage 1: %#lx faults, status %#lx", id,
+			 v->id, va, field_get(PAR_FST, par));
+		return;
+	}
+	ipa = (par & PAR_PA) | (va & (PAGE_SIZE - 1));
+	log_line("d%u vcpu%u: stage 1: %#lx is IPA %#lx, attributes %#lx", id,
+		 v->id, va, ipa, par >> 56);
+	if (stage2_lookup(&v->domain->s2, IPA(ipa), &leaf))
+		log_line("d%u vcpu%u: stage 2: nothing at %#lx", id, v->id, ipa);
+	else
+		log_line("d%u vcpu%u: stage 2: %#lx+%#lx %c%c%c at %#lx", id,
+			 v->id, leaf.va, leaf.size,
+			 leaf.flags & PGT_R ? 'r' : '-',
+			 leaf.flags & PGT_W ? 'w' : '-',
+			 leaf.flags & PGT_X ? 'x' : '-', leaf.pa);
+}
+
+void arch_vcpu_dump(const struct vcpu *v)
+{
+	const struct arch_regs *r = &v->arch.regs;
+	unsigned int id = v->domain->id, n = v->arch.nr_exits;
+
+	log_line("d%u vcpu%u: pc %#018lx pstate %#lx esr %#lx", id, v->id,
+		 r->pc, r->pstate, v->arch.esr);
+	log_line("d%u vcpu%u: elr_el1 %#lx esr_el1 %#lx far_el1 %#lx vbar_el1 %#lx",
+		 id, v->id, sysreg_read(elr_el1), sysreg_read(esr_el1),
+		 sysreg_read(far_el1), sysreg_read(vbar_el1));
+	for (unsigned int i = 0; i < 28; i += 4)
+		log_line("d%u vcpu%u: x%-2u %016lx %016lx %016lx %016lx", id,
+			 v->id, i, r->x[i], r->x[i + 1], r->x[i + 2],
+			 r->x[i + 3]);
+	log_line("d%u vcpu%u: x28 %016lx %016lx %016lx", id, v->id, r->x[28],
+		 r->x[29], r->x[30]);
+	dump_walk(v, sysreg_read(far_el2));
+	for (unsigned int i = n < NR_EXITS ? 0 : n - NR_EXITS; i < n; i++) {
+		const struct exit_record *e = &v->arch.exits[i % NR_EXITS];
+
+		log_line("d%u vcpu%u: exit %u: esr %#lx pc %#lx", id, v->id, i,
+			 e->esr, e->pc);
+	}
+}
