@@ -11,6 +11,7 @@
 
 #define GICD_IPRIORITYR 0x400
 #define GICR_TYPER	0x008
+#define GAP_US		20
 #define UNKNOWN_FN	0x8600fe01ul /* no such vendor function */
 
 static u64 iterations, gicr_last;
@@ -80,14 +81,31 @@ static void measure(const char *name, void (*fn)(void))
 	       to_ns(min), to_ns(max), iterations);
 }
 
-/* Never waits; what it counted in the time is its share of the CPU. */
+/*
+ * Never waits; what it counted in the time is its share of the CPU. Where time
+ * jumps it was off the CPU: in the second half, when all have started, how long
+ * it ran and how long until its next turn began, on average.
+ */
 static void spin(u64 ms)
 {
-	u64 end = now() + ms * 1000 * ticks_per_us(), count = 0;
+	u64 start = now(), length = ms * 1000 * ticks_per_us(), count = 0;
+	u64 last = start, turn = 0, turns = 0, ran = 0, period = 0;
 
-	while (now() < end)
-		count++;
+	for (u64 t = start; t - start < length; t = now(), count++) {
+		if (t - last > GAP_US * ticks_per_us()) {
+			if (turn) {
+				ran += last - turn;
+				period += t - turn;
+				turns++;
+			}
+			turn = t - start > length / 2 ? t : 0;
+		}
+		last = t;
+	}
 	printf("BENCH_SPIN %lu\n", count);
+	if (turns)
+		printf("BENCH_TURNS %lu %lu %lu\n", turns, to_ns(ran) / turns,
+		       to_ns(period) / turns);
 }
 
 void guest_main(void)
