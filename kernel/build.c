@@ -5,10 +5,7 @@
  */
 #include <skerry/build.h>
 
-#include "build_priv.h"
-
 #include <skerry/arch/cache.h>
-#include <skerry/arch/gic.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
@@ -33,20 +30,20 @@ static struct {
 struct build build;
 
 /* Two guests may share a module, whole; nothing may overlap by part. */
-static bool add_module(const struct describe_module *m)
+static bool add_module(const struct page_bank *m)
 {
 	if (!m->size)
 		return true;
 	for (unsigned int i = 0; i < build.nr_modules; i++) {
 		const struct page_bank *b = &build.modules[i];
 
-		if (b->base == m->pa && b->size == m->size)
+		if (b->base == m->base && b->size == m->size)
 			return true;
-		if (m->pa < align_up(b->base + b->size, PAGE_SIZE) &&
-		    b->base < align_up(m->pa + m->size, PAGE_SIZE))
+		if (m->base < align_up(b->base + b->size, PAGE_SIZE) &&
+		    b->base < align_up(m->base + m->size, PAGE_SIZE))
 			return false;
 	}
-	build.modules[build.nr_modules++] = (struct page_bank){m->pa, m->size};
+	build.modules[build.nr_modules++] = *m;
 	return true;
 }
 
@@ -87,11 +84,6 @@ static void scrub(paddr_t pa, u64 size)
 	build.scrub_ticks += time_now() - start;
 }
 
-static u64 vcpu_mask(int who)
-{
-	return plan.guests[who >> 8].affinity[who & 0xff];
-}
-
 /*
  * Bipartite matching by augmenting paths: `who` gets a CPU of its mask, moving
  * vCPUs that were placed before if they have another choice. `seen` bounds the
@@ -99,8 +91,10 @@ static u64 vcpu_mask(int who)
  */
 static bool place(int who, u64 *seen)
 {
+	u64 mask = plan.guests[who >> 8].affinity[who & 0xff];
+
 	for (unsigned int c = 0; c < nr_cpus; c++) {
-		if (!(vcpu_mask(who) & BIT(c)) || (*seen & BIT(c)))
+		if (!(mask & BIT(c)) || (*seen & BIT(c)))
 			continue;
 		*seen |= BIT(c);
 		if (plan.owner[c] < 0 || place(plan.owner[c], seen)) {
@@ -121,8 +115,7 @@ static bool place_guest(unsigned int i)
 		if (place((int)(i << 8 | n), &seen))
 			continue;
 		log_line("refused: %s: cpus: no physical CPU of its own for vCPU %u of %u (%u CPUs, affinity %#lx)",
-			 g->name, n, g->nr_vcpus, nr_cpus,
-			 vcpu_mask((int)(i << 8 | n)));
+			 g->name, n, g->nr_vcpus, nr_cpus, g->affinity[n]);
 		for (unsigned int c = 0; c < nr_cpus; c++)
 			if (plan.owner[c] >> 8 == (int)i)
 				plan.owner[c] = -1;
@@ -134,7 +127,6 @@ static bool place_guest(unsigned int i)
 static int build_vcpus(struct domain *d, unsigned int index)
 {
 	for (unsigned int c = 0; c < nr_cpus; c++) {
-		unsigned int id = (unsigned int)plan.owner[c] & 0xff;
 		struct vcpu *v;
 
 		if (plan.owner[c] >> 8 != (int)index)
@@ -143,21 +135,21 @@ static int build_vcpus(struct domain *d, unsigned int index)
 		if (!v)
 			return -ENOMEM;
 		v->domain = d;
-		v->id = id;
+		v->id = (unsigned int)plan.owner[c] & 0xff;
 		v->cpu = c;
-		d->vcpus[id] = v;
+		d->vcpus[v->id] = v;
 	}
 	return 0;
 }
 
 static int alloc_ram(struct domain *d, u64 ipa, u64 size)
 {
-	while (size) {
+	for (u64 n; size; ipa += n, size -= n) {
 		struct domain_ram *r = &d->ram[d->nr_ram];
-		u64 n = size;
 
 		if (d->nr_ram == DOMAIN_MAX_RAM)
 			return -ENOSPC;
+		n = size;
 		/* 1 GiB blocks where they can be had, then what fits. */
 		while (page_alloc(n, n >= GIB ? GIB : FRAME_SIZE, ~0UL,
 				  PAGE_OWNED, (u8)d->id, &r->pa) &&
@@ -173,18 +165,8 @@ static int alloc_ram(struct domain *d, u64 ipa, u64 size)
 		if (stage2_map(&d->s2, r->ipa, r->pa, n, PGT_R | PGT_W | PGT_X))
 			return -ENOMEM;
 		scrub(r->pa, n);
-		ipa += n;
-		size -= n;
 	}
 	return 0;
-}
-
-static int build_ram(struct domain *d)
-{
-	u64 low = min(d->memory, GUEST_RAM0_SIZE);
-
-	return alloc_ram(d, GUEST_RAM0_BASE, low)
-		       ?: alloc_ram(d, GUEST_RAM1_BASE, d->memory - low);
 }
 
 static int build_parts(struct domain *d, const struct describe_guest *g)
@@ -213,13 +195,11 @@ void build_release_ram(struct domain *d)
 
 static void undo(struct domain *d)
 {
-	paddr_t pool = direct_pa(d->pool.base);
-	u64 size = d->pool.size;
-
 	build_release_ram(d);
 	vgic_domain_exit(d);
 	stage2_exit(&d->s2);
-	page_free_hyp(direct_ptr(pool), size);
+	/* d itself is in the pool. */
+	page_free_hyp(d->pool.base, d->pool.size);
 }
 
 static_assert(sizeof(struct domain) <= 64 * KIB, "fits every pool");
@@ -250,6 +230,7 @@ static void build_guest(unsigned int i)
 	const struct describe_guest *g = &plan.guests[i];
 	struct domain *d = new_domain(i + 1, g);
 	const char *what = "xen,domain-p2m-mem-mb: pool";
+	u64 low = min(g->memory, GUEST_RAM0_SIZE);
 	int err;
 
 	if (!d) {
@@ -260,7 +241,8 @@ static void build_guest(unsigned int i)
 	err = build_vcpus(d, i) ?: build_parts(d, g);
 	if (!err) {
 		what = "memory: not enough free RAM, or pool";
-		err = build_ram(d);
+		err = alloc_ram(d, GUEST_RAM0_BASE, low)
+			      ?: alloc_ram(d, GUEST_RAM1_BASE, g->memory - low);
 	}
 	if (err)
 		log_line("refused: %s: %s too small (error %d)", g->name, what,
@@ -269,15 +251,6 @@ static void build_guest(unsigned int i)
 		undo(d);
 	else
 		domains[d->id] = d;
-}
-
-static void start_guest(struct domain *d)
-{
-	for (unsigned int n = 0; n < d->nr_vcpus; n++)
-		cpus[d->vcpus[n]->cpu].vcpu = d->vcpus[n];
-	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
-		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
-	domain_start(d);
 }
 
 static void free_modules(void)
@@ -308,11 +281,19 @@ void build_all(void)
 	free_modules();
 	/* What was loaded is in memory; no I-cache may hold older contents. */
 	cache_inval_icache_all();
-	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-		if (domains[i]) {
-			start_guest(domains[i]);
-			nr++;
-		}
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++) {
+		struct domain *d = domains[i];
+
+		if (!d)
+			continue;
+		for (unsigned int n = 0; n < d->nr_vcpus; n++)
+			cpus[d->vcpus[n]->cpu].vcpu = d->vcpus[n];
+		log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
+			 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s",
+			 d->memory / MIB);
+		domain_start(d);
+		nr++;
+	}
 	if (!nr)
 		die("chosen: no guest to start");
 }
