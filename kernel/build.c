@@ -5,10 +5,7 @@
  */
 #include <skerry/build.h>
 
-#include "build_priv.h"
-
 #include <skerry/arch/cache.h>
-#include <skerry/arch/gic.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
@@ -35,20 +32,20 @@ static struct {
 struct build build;
 
 /* Two guests may share a module, whole; nothing may overlap by part. */
-static bool add_module(const struct describe_module *m)
+static bool add_module(const struct page_bank *m)
 {
 	if (!m->size)
 		return true;
 	for (unsigned int i = 0; i < build.nr_modules; i++) {
 		const struct page_bank *b = &build.modules[i];
 
-		if (b->base == m->pa && b->size == m->size)
+		if (b->base == m->base && b->size == m->size)
 			return true;
-		if (m->pa < align_up(b->base + b->size, PAGE_SIZE) &&
-		    b->base < align_up(m->pa + m->size, PAGE_SIZE))
+		if (m->base < align_up(b->base + b->size, PAGE_SIZE) &&
+		    b->base < align_up(m->base + m->size, PAGE_SIZE))
 			return false;
 	}
-	build.modules[build.nr_modules++] = (struct page_bank){m->pa, m->size};
+	build.modules[build.nr_modules++] = *m;
 	return true;
 }
 
@@ -140,12 +137,12 @@ static int build_vcpus(struct domain *d, const struct describe_guest *g)
 
 static int alloc_ram(struct domain *d, u64 ipa, u64 size)
 {
-	while (size) {
+	for (u64 n; size; ipa += n, size -= n) {
 		struct domain_ram *r = &d->ram[d->nr_ram];
-		u64 n = size;
 
 		if (d->nr_ram == DOMAIN_MAX_RAM)
 			return -ENOSPC;
+		n = size;
 		/* 1 GiB blocks where they can be had, then what fits. */
 		while (page_alloc(n, n >= GIB ? GIB : FRAME_SIZE, ~0UL,
 				  PAGE_OWNED, (u8)d->id, &r->pa) &&
@@ -161,18 +158,8 @@ static int alloc_ram(struct domain *d, u64 ipa, u64 size)
 		if (stage2_map(&d->s2, r->ipa, r->pa, n, PGT_R | PGT_W | PGT_X))
 			return -ENOMEM;
 		scrub(r->pa, n);
-		ipa += n;
-		size -= n;
 	}
 	return 0;
-}
-
-static int build_ram(struct domain *d)
-{
-	u64 low = min(d->memory, GUEST_RAM0_SIZE);
-
-	return alloc_ram(d, GUEST_RAM0_BASE, low)
-		       ?: alloc_ram(d, GUEST_RAM1_BASE, d->memory - low);
 }
 
 static int build_parts(struct domain *d, const struct describe_guest *g)
@@ -201,15 +188,13 @@ void build_release_ram(struct domain *d)
 
 static void undo(struct domain *d)
 {
-	paddr_t pool = direct_pa(d->pool.base);
-	u64 size = d->pool.size;
-
 	for (unsigned int n = 0; n < d->nr_vcpus && d->vcpus[n]; n++)
 		plan.load[d->vcpus[n]->cpu] -= plan.guests[d->id - 1].weight;
 	build_release_ram(d);
 	vgic_domain_exit(d);
 	stage2_exit(&d->s2);
-	page_free_hyp(direct_ptr(pool), size);
+	/* d itself is in the pool. */
+	page_free_hyp(d->pool.base, d->pool.size);
 }
 
 static_assert(sizeof(struct domain) <= 64 * KIB, "fits every pool");
@@ -240,6 +225,7 @@ static void build_guest(unsigned int i)
 	const struct describe_guest *g = &plan.guests[i];
 	struct domain *d = new_domain(i + 1, g);
 	const char *what = "xen,domain-p2m-mem-mb: pool";
+	u64 low = min(g->memory, GUEST_RAM0_SIZE);
 	int err;
 
 	if (!d) {
@@ -250,7 +236,8 @@ static void build_guest(unsigned int i)
 	err = build_vcpus(d, g) ?: build_parts(d, g);
 	if (!err) {
 		what = "memory: not enough free RAM, or pool";
-		err = build_ram(d);
+		err = alloc_ram(d, GUEST_RAM0_BASE, low)
+			      ?: alloc_ram(d, GUEST_RAM1_BASE, g->memory - low);
 	}
 	if (err)
 		log_line("refused: %s: %s too small (error %d)", g->name, what,
@@ -259,17 +246,6 @@ static void build_guest(unsigned int i)
 		undo(d);
 	else
 		domains[d->id] = d;
-}
-
-static void start_guest(struct domain *d)
-{
-	for (unsigned int n = 0; n < d->nr_vcpus; n++)
-		sched_place(d->vcpus[n], d->vcpus[n]->cpu,
-			    plan.guests[d->id - 1].weight,
-			    plan.guests[d->id - 1].slice_us);
-	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
-		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
-	domain_start(d);
 }
 
 static void free_modules(void)
@@ -290,19 +266,26 @@ void build_all(void)
 	unsigned int nr = 0;
 
 	for (unsigned int i = 0; i < plan.nr; i++)
-		if (plan.ok[i])
-			plan.ok[i] = has_cpus(&plan.guests[i]);
-	for (unsigned int i = 0; i < plan.nr; i++)
-		if (plan.ok[i])
+		if (plan.ok[i] && has_cpus(&plan.guests[i]))
 			build_guest(i);
 	free_modules();
 	/* What was loaded is in memory; no I-cache may hold older contents. */
 	cache_inval_icache_all();
-	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-		if (domains[i]) {
-			start_guest(domains[i]);
-			nr++;
-		}
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++) {
+		struct domain *d = domains[i];
+
+		if (!d)
+			continue;
+		for (unsigned int n = 0; n < d->nr_vcpus; n++)
+			sched_place(d->vcpus[n], d->vcpus[n]->cpu,
+				    plan.guests[i - 1].weight,
+				    plan.guests[i - 1].slice_us);
+		log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
+			 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s",
+			 d->memory / MIB);
+		domain_start(d);
+		nr++;
+	}
 	if (!nr)
 		die("chosen: no guest to start");
 }

@@ -2,7 +2,7 @@
 /*
  * The physical console. Text goes through a ring that the UART's transmit
  * interrupt drains, so that no trap waits for a slow line; when the ring is
- * full a guest's text is dropped and counted, the hypervisor's own waits.
+ * full a guest's text is dropped, the hypervisor's own waits.
  */
 #include <skerry/console.h>
 
@@ -22,7 +22,6 @@ static struct {
 	struct spinlock lock; /* RANK_LOG: all of this */
 	u64 base;	      /* 0: no UART */
 	u32 head, count;
-	u32 dropped;
 	bool panic;
 	bool raw;	     /* option rawcon: characters at once */
 	bool irq;	     /* interrupts are set up */
@@ -47,10 +46,8 @@ static void put(char c, bool may_drop)
 		if (!con.base)
 			return;
 		drain();
-		if (con.count == RING_SIZE && may_drop) {
-			con.dropped++;
+		if (con.count == RING_SIZE && may_drop)
 			return;
-		}
 		while (con.count == RING_SIZE)
 			drain();
 	}

@@ -62,8 +62,7 @@ __printf(3, 4) static void refuse(struct reader *r, const char *prop,
 	r->refused = true;
 	at += fmt_snprintf(at, sizeof(r->err->text), "%s%s%s: %s: ", r->name,
 			   *r->child ? "/" : "", r->child, prop);
-	if (at >= end)
-		return;
+	at = min(at, end - 1);
 	va_start(ap, fmt);
 	fmt_vsnprintf(at, (size_t)(end - at), fmt, ap);
 	va_end(ap);
@@ -197,11 +196,6 @@ static void read_affinity(struct reader *r, const struct dt_prop *p)
 		refuse(r, p->name, "\"%s\" is not a list of CPUs", list);
 }
 
-/* machine.c reads the command line. */
-static void accept(struct reader *r __unused, const struct dt_prop *p __unused)
-{
-}
-
 #define NUMBER(l, h, f) read_number, .lo = l, .hi = h, FIELD(f)
 #define CHOICE(l, w, f) read_choice, .choices = l, .why = w, FIELD(f)
 #define FIELD(f)	.field = offsetof(struct reader, f)
@@ -211,7 +205,7 @@ static const struct rule rules[] = {
 	{CHOSEN, "skerry,when-all-off",
 	 CHOICE("poweroff\0reboot\0stay\0",
 		"must be \"poweroff\", \"reboot\" or \"stay\"", all_off)},
-	{CHOSEN, "xen,xen-bootargs", .read = accept},
+	{CHOSEN, "xen,xen-bootargs", .read = NULL}, /* machine.c reads it */
 	{GUEST, "#address-cells", NUMBER(1, 2, address_cells)},
 	{GUEST, "#size-cells", NUMBER(1, 2, size_cells)},
 	{GUEST, "memory", .read = read_memory},
@@ -269,7 +263,8 @@ static void read_prop(struct reader *r, enum node_kind kind,
 		if (u->kind != kind || strcmp(u->name, p->name))
 			continue;
 		r->rule = u;
-		u->read(r, p);
+		if (u->read)
+			u->read(r, p);
 		return;
 	}
 	if (IS_LISTED(p->name, unsupported))
@@ -289,7 +284,7 @@ static void read_props(struct reader *r, enum node_kind kind)
 
 /* --- nodes --------------------------------------------------------------- */
 
-static void read_module(struct reader *r, struct describe_module *m,
+static void read_module(struct reader *r, struct page_bank *m,
 			enum node_kind kind)
 {
 	u32 ac = r->address_cells, sc = r->size_cells;
@@ -307,12 +302,12 @@ static void read_module(struct reader *r, struct describe_module *m,
 		       sc);
 	if (r->refused)
 		return;
-	m->pa = dt_cells(reg.data, 0, ac);
+	m->base = dt_cells(reg.data, 0, ac);
 	m->size = dt_cells(reg.data, ac, sc);
 	if (!m->size)
 		refuse(r, "reg", "its size is zero");
-	if (m->size > MAX_PA || m->pa > MAX_PA - m->size)
-		refuse(r, "reg", "%#lx+%#lx: beyond 48 bits", m->pa, m->size);
+	if (m->size > MAX_PA || m->base > MAX_PA - m->size)
+		refuse(r, "reg", "%#lx+%#lx: beyond 48 bits", m->base, m->size);
 	read_props(r, kind);
 }
 
@@ -407,21 +402,10 @@ static void read_name(struct reader *r)
 		refuse(r, "name", "empty");
 }
 
-/*
- * What the hypervisor needs for the guest: its structures and vCPUs, a table
- * per GiB of RAM and for the pieces that it may fall into.
- */
-static u64 default_pool(const struct describe_guest *g)
-{
-	u64 size = 64 * KIB + g->nr_vcpus * 16 * KIB + g->nr_spis * 128UL +
-		   (g->memory / GIB + 2) * 2 * PAGE_SIZE;
-
-	return align_up(size, 64 * KIB);
-}
-
 static void check_guest(struct reader *r)
 {
 	struct describe_guest *g = r->out;
+	u64 pool;
 
 	if (!g->memory)
 		refuse(r, "memory", "missing");
@@ -434,7 +418,13 @@ static void check_guest(struct reader *r)
 	g->weight = r->weight;
 	g->slice_us = r->slice_us;
 	g->nr_spis = align_up(r->spis, 32); /* as GICD_TYPER counts */
-	g->pool_size = max(r->pool_mib * MIB, default_pool(g));
+	/*
+	 * What the hypervisor needs for the guest: its structures and vCPUs, a
+	 * table per GiB of RAM and for the pieces that it may fall into.
+	 */
+	pool = 64 * KIB + g->nr_vcpus * 16 * KIB + g->nr_spis * 128UL +
+	       (g->memory / GIB + 2) * 2 * PAGE_SIZE;
+	g->pool_size = max(r->pool_mib * MIB, align_up(pool, 64 * KIB));
 }
 
 int describe_guest(const struct dt_node *node, struct describe_guest *out,
@@ -468,10 +458,8 @@ int describe_guest(const struct dt_node *node, struct describe_guest *out,
 
 bool describe_next(const void *fdt, struct dt_node *node)
 {
-	if (node->name)
-		*node = dt_next_at(*node, DT_SIBLING);
-	else
-		*node = dt_next_at(dt_path(fdt, "/chosen", 7), DT_CHILD);
+	*node = node->name ? dt_next_at(*node, DT_SIBLING)
+			   : dt_next_at(dt_path(fdt, "/chosen", 7), DT_CHILD);
 	while (node->name && !dt_is_compatible(node, "xen,domain"))
 		*node = dt_next_at(*node, DT_SIBLING);
 	return node->name;

@@ -68,14 +68,15 @@ struct dt_node dt_path(const void *fdt, const char *path, size_t len)
 
 	dt_next_node(&n, &depth);
 	n.name = "/";
-	for (; path < end && n.name; path += len) {
-		for (len = 1; path + len < end && path[len] != '/'; len++)
-			;
+	while (path < end && n.name) {
+		const char *name = path + 1;
+
 		if (*path != '/')
 			return none;
+		path = memchr(name, '/', (size_t)(end - name)) ?: end;
+		len = (size_t)(path - name);
 		n = dt_next_at(n, DT_CHILD);
-		while (n.name &&
-		       (strncmp(n.name, path + 1, len - 1) || n.name[len - 1]))
+		while (n.name && (strncmp(n.name, name, len) || n.name[len]))
 			n = dt_next_at(n, DT_SIBLING);
 	}
 	return n;

@@ -8,7 +8,6 @@
 #include <libfdt.h>
 
 #include <asm/io.h>
-#include <skerry/arch/cache.h>
 #include <skerry/arch/gic.h>
 #include <skerry/arch/init.h>
 #include <skerry/arch/mmu.h>
@@ -137,25 +136,23 @@ static void add_free(u64 lo, u64 hi, unsigned int from)
 
 static void init_memory(u64 dtb)
 {
-	u64 size = align_up(page_table_size(machine.banks, machine.nr_banks),
-			    PAGE_SIZE);
-	u64 ghost = CONFIG_DEBUG ? align_up(ghost_size(machine.banks,
-						       machine.nr_banks),
-					    PAGE_SIZE)
-				 : 0;
-	u64 room = find_room(size + ghost, dtb);
+	const struct page_bank *banks = machine.banks;
+	unsigned int nr = machine.nr_banks;
+	u64 table = align_up(page_table_size(banks, nr), PAGE_SIZE);
+	u64 ghost = CONFIG_DEBUG ? ghost_size(banks, nr) : 0;
+	u64 size = align_up(table + ghost, PAGE_SIZE);
+	u64 room = find_room(size, dtb);
 	u8 *mem = direct_ptr(PADDR(room));
 
-	check(!mmu_map_direct(PADDR(room), size + ghost));
-	memset(mem, 0, size + ghost);
+	check(!mmu_map_direct(PADDR(room), size));
+	memset(mem, 0, size);
 	if (CONFIG_DEBUG)
-		ghost_init(machine.banks, machine.nr_banks, mem + size);
-	page_init(machine.banks, machine.nr_banks, mem);
-	for (unsigned int i = 0; i < machine.nr_banks; i++)
-		add_free(machine.banks[i].base,
-			 machine.banks[i].base + machine.banks[i].size, 0);
+		ghost_init(banks, nr, mem + table);
+	page_init(banks, nr, mem);
+	for (unsigned int i = 0; i < nr; i++)
+		add_free(banks[i].base, banks[i].base + banks[i].size, 0);
 	claim("the image", image.v, (u64)(image_end - image_start));
-	claim("the page table", room, size + ghost);
+	claim("the page table", room, size);
 	claim("the device tree", dtb, machine.fdt_size);
 	for (unsigned int i = 0; i < build.nr_modules; i++)
 		claim("a guest's module", build.modules[i].base,
@@ -253,7 +250,6 @@ static void start_guests(struct work *w __unused)
 
 void init_main(u64 dtb, u64 image_addr, u64 tick)
 {
-	const void *fdt;
 	u64 dtb_size;
 
 	entry_tick = tick;
@@ -266,13 +262,12 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 		machine.uart_base = CONFIG_EARLY_UART_BASE;
 		console_init();
 	}
-	fdt = map_dtb(dtb, &dtb_size);
-	machine.fdt = fdt;
-	machine_parse(fdt, dtb_size);
+	machine.fdt = map_dtb(dtb, &dtb_size);
+	machine_parse(machine.fdt, dtb_size);
 	console_init();
 	trim_dtb(dtb, dtb_size);
 	log_line("Skerry %s on %s", CONFIG_VERSION, machine.model);
-	build_read(fdt);
+	build_read(machine.fdt);
 	init_memory(dtb);
 	init_cpus();
 	console_init_irq();

@@ -4,7 +4,7 @@
  * start of RAM, device tree and ramdisk 128 MiB above it where there is room,
  * else at the end of the first bank, as Xen places them.
  */
-#include "build_priv.h"
+#include <skerry/build.h>
 
 #include <skerry/arch/cache.h>
 #include <skerry/arch/mmu.h>
@@ -29,21 +29,6 @@ struct image_header {
 };
 static_assert(sizeof(struct image_header) == 64, "arm64 Image header");
 
-/* Host address of a guest address; *run = bytes that follow it in one piece. */
-static u64 ram_pa(const struct domain *d, u64 ipa, u64 *run)
-{
-	for (unsigned int i = 0; i < d->nr_ram; i++) {
-		const struct domain_ram *r = &d->ram[i];
-
-		if (ipa - r->ipa.v < r->size) {
-			*run = r->size - (ipa - r->ipa.v);
-			return r->pa.v + (ipa - r->ipa.v);
-		}
-	}
-	*run = 0;
-	return 0;
-}
-
 static u64 frame_rest(u64 addr)
 {
 	return FRAME_SIZE - (addr & (FRAME_SIZE - 1));
@@ -53,15 +38,19 @@ static u64 frame_rest(u64 addr)
 static int put(struct domain *d, u64 ipa, u64 from, u64 size)
 {
 	for (u64 n; size; from += n, ipa += n, size -= n) {
-		u64 run, pa = ram_pa(d, ipa, &run);
+		const struct domain_ram *r = d->ram;
+		paddr_t pa;
 		void *to;
 
-		n = min(size, run);
-		n = min(n, frame_rest(pa));
-		n = min(n, frame_rest(from));
-		if (!n)
+		while (r < d->ram + d->nr_ram && ipa - r->ipa.v >= r->size)
+			r++;
+		if (r == d->ram + d->nr_ram)
 			return -EFAULT;
-		to = mmu_window(0, PADDR(pa));
+		pa = PADDR(r->pa.v + (ipa - r->ipa.v));
+		n = min(size, r->size - (ipa - r->ipa.v));
+		n = min(n, frame_rest(pa.v));
+		n = min(n, frame_rest(from));
+		to = mmu_window(0, pa);
 		memcpy(to, mmu_window(1, PADDR(from)), n);
 		cache_clean_inval(to, n);
 		mmu_window_close(0);
@@ -72,7 +61,7 @@ static int put(struct domain *d, u64 ipa, u64 from, u64 size)
 
 static int read_header(const struct describe_guest *g, struct image_header *h)
 {
-	u64 first = min(sizeof(*h), frame_rest(g->kernel.pa));
+	u64 first = min(sizeof(*h), frame_rest(g->kernel.base));
 	const char *why;
 
 	if (g->kernel.size < sizeof(*h)) {
@@ -80,8 +69,8 @@ static int read_header(const struct describe_guest *g, struct image_header *h)
 			 g->name);
 		return -EINVAL;
 	}
-	memcpy(h, mmu_window(1, PADDR(g->kernel.pa)), first);
-	memcpy((u8 *)h + first, mmu_window(1, PADDR(g->kernel.pa + first)),
+	memcpy(h, mmu_window(1, PADDR(g->kernel.base)), first);
+	memcpy((u8 *)h + first, mmu_window(1, PADDR(g->kernel.base + first)),
 	       sizeof(*h) - first);
 	mmu_window_close(1);
 	if (h->magic != IMAGE_MAGIC)
@@ -95,7 +84,7 @@ static int read_header(const struct describe_guest *g, struct image_header *h)
 	else
 		return 0;
 	log_line("refused: %s: kernel: reg: the module at %#lx %s", g->name,
-		 g->kernel.pa, why);
+		 g->kernel.base, why);
 	return -EINVAL;
 }
 
@@ -114,7 +103,7 @@ static u64 place_modules(const struct domain *d, u64 kernel_end, u64 size)
 int load_guest(struct domain *d, const struct describe_guest *g)
 {
 	struct image_header h;
-	u64 entry, end, dtb, initrd;
+	u64 entry, end, dtb;
 	void *fdt;
 	int err = read_header(g, &h);
 
@@ -129,15 +118,14 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 			 (end - GUEST_RAM0_BASE) / KIB, g->ramdisk.size / KIB);
 		return -ENOSPC;
 	}
-	initrd = dtb + DTB_ROOM;
 	fdt = page_alloc_hyp(DTB_SIZE);
 	if (!fdt) {
 		log_line("refused: %s: no memory for its device tree", g->name);
 		return -ENOMEM;
 	}
-	err = guestdt_build(fdt, DTB_SIZE, d, g, initrd) ?:
-	      put(d, entry, g->kernel.pa, g->kernel.size) ?:
-	      put(d, initrd, g->ramdisk.pa, g->ramdisk.size) ?:
+	err = guestdt_build(fdt, DTB_SIZE, d, g, dtb + DTB_ROOM) ?:
+	      put(d, entry, g->kernel.base, g->kernel.size) ?:
+	      put(d, dtb + DTB_ROOM, g->ramdisk.base, g->ramdisk.size) ?:
 	      put(d, dtb, direct_pa(fdt).v, DTB_SIZE);
 	page_free_hyp(fdt, DTB_SIZE);
 	if (err)

@@ -282,20 +282,19 @@ static void read_gicv3(void)
 {
 	struct machine_gic *g = &machine.gic;
 	u32 nr = find_u32(here(), "#redistributor-regions", 1);
-	u64 stride;
+	u64 stride = 0;
 
 	if (!begin_gic(3, 0x10000, "the distributor is not 64 KiB"))
 		return;
 	need(nr && nr <= ARRAY_SIZE(g->redist), "#redistributor-regions",
 	     "must be 1 to 4");
-	if (dt_find(here(), "redistributor-stride").data) {
+	if (dt_find(here(), "redistributor-stride").data)
 		stride = find_u64("redistributor-stride",
 				  "must be one or two cells");
-		need(!stride || (stride >= GICR_MIN && stride <= GIB &&
-				 is_aligned(stride, 0x10000)),
-		     "redistributor-stride", "impossible");
-		g->redist_stride = stride;
-	}
+	need(!stride || (stride >= GICR_MIN && stride <= GIB &&
+			 is_aligned(stride, 0x10000)),
+	     "redistributor-stride", "impossible");
+	g->redist_stride = stride;
 	read_redist(nr, GICR_MIN, 0x10000,
 		    "a redistributor region is missing or impossible");
 }

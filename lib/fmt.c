@@ -71,17 +71,6 @@ static void put_num(struct out *o, const struct spec *sp, u64 val,
 	put_text(o, sp, prefix, digits + at, sizeof(digits) - at);
 }
 
-static u64 arg_unsigned(const struct spec *sp, va_list *ap)
-{
-	return sp->longs ? va_arg(*ap, unsigned long)
-			 : va_arg(*ap, unsigned int);
-}
-
-static s64 arg_signed(const struct spec *sp, va_list *ap)
-{
-	return sp->longs ? va_arg(*ap, long) : va_arg(*ap, int);
-}
-
 static const char *parse(const char *f, struct spec *sp, va_list *ap)
 {
 	*sp = (struct spec){.precision = -1};
@@ -129,15 +118,16 @@ static void convert(struct out *o, char c, const struct spec *sp, va_list *ap)
 		break;
 	case 'd':
 	case 'i':
-		val = arg_signed(sp, ap);
+		val = sp->longs ? va_arg(*ap, long) : va_arg(*ap, int);
 		put_num(o, sp, val < 0 ? 0 - (u64)val : (u64)val, 10,
 			val < 0 ? "-" : "");
 		break;
 	case 'u':
-		put_num(o, sp, arg_unsigned(sp, ap), 10, "");
-		break;
 	case 'x':
-		put_num(o, sp, arg_unsigned(sp, ap), 16, sp->alt ? "0x" : "");
+		put_num(o, sp,
+			sp->longs ? va_arg(*ap, unsigned long)
+				  : va_arg(*ap, unsigned int),
+			c == 'x' ? 16 : 10, c == 'x' && sp->alt ? "0x" : "");
 		break;
 	case 'p':
 		put_num(o, sp, (u64)va_arg(*ap, void *), 16, "0x");

@@ -272,23 +272,15 @@ void gic_send_sgi(unsigned int cpu, unsigned int id)
 	case n:                                                                \
 		sysreg_write(ich_lr##n##_el2, val);                            \
 		break;
-#define LR_READ(n)                                                             \
+#define LR_STATE(n)                                                            \
 	case n:                                                                \
-		return sysreg_read(ich_lr##n##_el2);
+		return (unsigned int)(sysreg_read(ich_lr##n##_el2) >> 62);
 
 static inline void lr_set(unsigned int n, u64 val)
 {
 	switch (n) {
 		LR_CASES(LR_WRITE)
 	}
-}
-
-static inline u64 lr_get(unsigned int n)
-{
-	switch (n) {
-		LR_CASES(LR_READ)
-	}
-	return 0;
 }
 
 void gic_lr_write(unsigned int n, const struct gic_lr *lr)
@@ -315,7 +307,10 @@ void gic_lr_clear(unsigned int n)
 
 unsigned int gic_lr_state(unsigned int n)
 {
-	return (unsigned int)(lr_get(n) >> 62);
+	switch (n) {
+		LR_CASES(LR_STATE)
+	}
+	return 0;
 }
 
 #define LR_REPEND(n)                                                           \

@@ -132,11 +132,6 @@ int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
 	return pgtable_map(&s2->pt, ipa.v, pa.v, size, flags);
 }
 
-int stage2_unmap(struct stage2 *s2, ipa_t ipa, u64 size)
-{
-	return pgtable_unmap(&s2->pt, ipa.v, size);
-}
-
 int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
 {
 	return pgtable_lookup(&s2->pt, ipa.v, leaf);

@@ -7,7 +7,7 @@
  *
  * Boot arguments: period_us (default 1000), periods (1000), work_us (50, of a
  * CPU of its own), max_late_us (100, the latest allowed start), settle_us
- * (1000, from the first line of output to the first period).
+ * (1000, before it begins).
  */
 #include "guest.h"
 
@@ -117,7 +117,7 @@ static void record(u64 late)
  */
 static void control_loop(void)
 {
-	u64 start = now() + from_us(bootarg_num("settle_us", 1000));
+	u64 start = now() + period;
 
 	for (u64 n = 0; n < periods; n++) {
 		u64 deadline = start + n * period, end;
@@ -168,6 +168,7 @@ void guest_main(void)
 	work = passes_for(work_us);
 	irq_register(plat.timer_intid[TIMER_VIRT], tick);
 	gic_enable(plat.timer_intid[TIMER_VIRT]);
+	wait_until(now() + from_us(bootarg_num("settle_us", 1000)));
 	printf("# rt: start, %lu periods of %lu us, %lu us of work (%u)\n",
 	       periods, period_us, work_us, work);
 	control_loop(); /* which prints nothing: a console may be slow */

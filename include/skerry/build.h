@@ -6,7 +6,6 @@
 #pragma once
 
 #include <skerry/describe.h>
-#include <skerry/page.h>
 
 /* What the boot leaves behind; written by the boot CPU only. */
 extern struct build {
@@ -23,3 +22,8 @@ void build_all(void);
 /* Scrub a domain's RAM, looking at interrupts, and free it. */
 struct domain;
 void build_release_ram(struct domain *d);
+/*
+ * kernel/load.c: put kernel, ramdisk and device tree into the guest's RAM and
+ * set vCPU 0's entry. Logs `refused: ...` itself.
+ */
+int load_guest(struct domain *d, const struct describe_guest *g) __must_check;

@@ -6,16 +6,12 @@
  */
 #pragma once
 
-#include <skerry/util.h>
+#include <skerry/page.h>
 
 struct dt_node;
 
 #define DESCRIBE_MAX_VCPUS CONFIG_MAX_VCPUS
 #define DESCRIBE_NAME_SIZE 32
-
-struct describe_module {
-	u64 pa, size; /* size 0: absent */
-};
 
 enum when_all_off { ALL_OFF_POWEROFF, ALL_OFF_REBOOT, ALL_OFF_STAY };
 
@@ -27,9 +23,9 @@ struct describe_guest {
 	u64 pool_size; /* bytes; xen,domain-p2m-mem-mb or our default */
 	bool vpl011;
 	bool wfi_trap;
-	u32 weight, slice_us; /* sched.h */
-	struct describe_module kernel, ramdisk;
-	const char *bootargs; /* in the host DTB; "" when none */
+	u32 weight, slice_us;		  /* sched.h */
+	struct page_bank kernel, ramdisk; /* size 0: absent */
+	const char *bootargs;		  /* in the host DTB; "" when none */
 	/* Mask of physical CPUs allowed for each vCPU. */
 	u64 affinity[DESCRIBE_MAX_VCPUS];
 };

@@ -61,8 +61,6 @@ struct domain {
 /* Slots; NULL where there is none. Filled at boot by the boot CPU only. */
 extern struct domain *domains[CONFIG_MAX_DOMAINS + 1];
 
-/* Whole guest from its description; logs `refused: ...` and undoes itself. */
-int domain_build(const void *fdt, const struct describe_guest *g) __must_check;
 /* vCPU 0 becomes runnable. */
 void domain_start(struct domain *d);
 /*

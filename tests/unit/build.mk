@@ -1,6 +1,7 @@
 unit-fdt := $(addprefix third_party/libfdt/,fdt.c fdt_ro.c fdt_rw.c fdt_sw.c \
   fdt_wip.c fdt_addresses.c fdt_check.c fdt_strerror.c)
 unit-machine_test := kernel/machine.c kernel/dt.c lib/fmt.c $(unit-fdt)
+unit-dt_test := kernel/dt.c $(unit-fdt)
 unit-describe_test := kernel/describe.c kernel/dt.c lib/fmt.c $(unit-fdt)
 unit-guestdt_test := kernel/guestdt.c lib/fmt.c $(unit-fdt)
 unit-cflags-guestdt_test := -I$O/include # for guest_dtb.h

@@ -160,9 +160,9 @@ static void test_accepted(void **state)
 	assert_true(g.vpl011);
 	assert_false(g.wfi_trap);
 	assert_int_equal(g.nr_spis, 32);
-	assert_int_equal(g.kernel.pa, 0x148000000);
+	assert_int_equal(g.kernel.base, 0x148000000);
 	assert_int_equal(g.kernel.size, 0x123456);
-	assert_int_equal(g.ramdisk.pa, 0x50000000);
+	assert_int_equal(g.ramdisk.base, 0x50000000);
 	assert_string_equal(g.bootargs, "console=ttyAMA0");
 	assert_true(g.affinity[0] == ~0UL);
 	assert_int_equal(g.affinity[1], 0x27);

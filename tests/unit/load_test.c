@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "../../kernel/build_priv.h"
 #include "memhost.h"
+#include <skerry/build.h>
 #include <skerry/domain.h>
 #include <skerry/error.h>
 #include <skerry/guestdt.h>
@@ -96,12 +96,12 @@ static void fill(u8 *to, u64 size, unsigned int seed)
 
 static void set_header(u64 offset, u32 val)
 {
-	memcpy(host_byte(mem, g.kernel.pa + offset), &val, sizeof(val));
+	memcpy(host_byte(mem, g.kernel.base + offset), &val, sizeof(val));
 }
 
-static void set_module(struct describe_module *m, u64 pa, u64 size)
+static void set_module(struct page_bank *m, u64 pa, u64 size)
 {
-	*m = (struct describe_module){pa, size};
+	*m = (struct page_bank){pa, size};
 	fill(host_byte(mem, pa), size, (unsigned int)size);
 }
 
@@ -213,10 +213,10 @@ static void assert_loads(u64 entry, u64 dtb)
 	assert_int_equal(vcpu.on_entry, entry);
 	assert_int_equal(vcpu.on_arg, dtb);
 	assert_int_equal(tree_initrd, dtb + DTB_ROOM);
-	assert_at(entry, host_byte(mem, g.kernel.pa), g.kernel.size);
+	assert_at(entry, host_byte(mem, g.kernel.base), g.kernel.size);
 	assert_at(dtb, tree, sizeof(tree));
 	if (g.ramdisk.size)
-		assert_at(dtb + DTB_ROOM, host_byte(mem, g.ramdisk.pa),
+		assert_at(dtb + DTB_ROOM, host_byte(mem, g.ramdisk.base),
 			  g.ramdisk.size);
 }
 

@@ -366,7 +366,7 @@ static void add_guest(u64 memory, unsigned int nr_vcpus)
 	g->memory = memory;
 	g->nr_vcpus = nr_vcpus;
 	g->pool_size = 512 * KIB;
-	g->kernel = (struct describe_module){MODULES, MIB};
+	g->kernel = (struct page_bank){MODULES, MIB};
 	for (unsigned int i = 0; i < nr_vcpus; i++)
 		g->affinity[i] = ~0UL;
 }

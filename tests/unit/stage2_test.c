@@ -268,7 +268,7 @@ static void test_map_errors(void **state)
 			 -EINVAL);
 	assert_int_equal(stage2_lookup(&s2, IPA(out.v + at.v), &leaf), -ENOENT);
 	assert_int_equal(stage2_lookup(&s2, far, &leaf), -ENOENT);
-	assert_int_equal(stage2_unmap(&s2, far, PAGE_SIZE), -EINVAL);
+	assert_int_equal(pgtable_unmap(&s2.pt, far.v, PAGE_SIZE), -EINVAL);
 	assert_int_equal(stage2_lookup(&s2, IPA(at.v + PAGE_SIZE), &leaf),
 			 -ENOENT);
 	assert_int_equal(stage2_lookup(&s2, IPA(at.v + 0xabc), &leaf), 0);
@@ -339,7 +339,7 @@ static void test_unmap(void **state)
 		assert_null(strstr(events[i].what, "tlbi"));
 	nr_events = 0;
 	at_tlbi = unmapped_by_now;
-	assert_int_equal(stage2_unmap(&s2, IPA(GIB), PAGE_SIZE), 0);
+	assert_int_equal(pgtable_unmap(&s2.pt, GIB, PAGE_SIZE), 0);
 	/* The page, then each of two tables that became empty. */
 	for (i = 0; i < nr_events;)
 		i = assert_flush(i, s2.vttbr);

@@ -25,7 +25,6 @@ int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid) __must_check;
 void stage2_exit(struct stage2 *s2);
 int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
 	       unsigned int flags) __must_check;
-int stage2_unmap(struct stage2 *s2, ipa_t ipa, u64 size) __must_check;
 int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
 	__must_check;
 /* Per CPU: VTCR_EL2. */
