@@ -49,8 +49,10 @@ def test_demo():
 
 def test_repeatable():
     """Under instruction counting two runs print the same, to the tick."""
-    runs = [Boot("repeat", [hello(cpus=2)]).run().lines for _ in range(2)]
-    assert runs[0] == runs[1]
+    runs = [Boot("repeat", [hello(cpus=2)]).run() for _ in range(2)]
+    # QEMU's own warnings come as they like.
+    assert runs[0].matching(r"^\((sk|d\d)\) ") == \
+        runs[1].matching(r"^\((sk|d\d)\) ")
 
 
 # --- entry ---------------------------------------------------------------------

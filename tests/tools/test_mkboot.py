@@ -198,18 +198,24 @@ def test_too_large_for_the_board(work):
             f"hypervisor {pack.OWN_MIB}, the board has 64 MiB")
 
 
-def test_too_many_vcpus(work):
-    (work / "board.dtb").write_bytes(board(cpus=1))
-    one = GUEST.format(body="", kernel="kernel", kernel_body="")
-    write(work, text=one + one.replace("g {", "h {"))
-    refused(work, "/chosen: cpus: 2 vCPUs, but the board has 1 CPUs")
-
-
-def test_affinity_without_assignment(work):
+def test_vcpus_share_cpus(work):
+    (work / "board.dtb").write_bytes(board(cpus=2))
     pin = "v { compatible = \"xen,vcpu\"; id = <0>; hard-affinity = \"1\"; };"
     one = GUEST.format(body=pin, kernel="kernel", kernel_body="")
     write(work, text=one + one.replace("g {", "h {"))
-    refused(work, "/chosen/h: hard-affinity: no CPU of its own for vCPU 0")
+    done = mkboot(work)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("body, line", [
+    ("skerry,weight = <0>;", "g: skerry,weight: 0: must be 1 to 65535"),
+    ("skerry,weight = <65536>;", "g: skerry,weight: 65536: must be 1 to 65535"),
+    ("skerry,slice-us = <99>;",
+     "g: skerry,slice-us: 99: must be 100 to 1000000"),
+])
+def test_shares(work, body, line):
+    write(work, body)
+    refused(work, f"/chosen/{line}")
 
 
 def test_syntax_error_has_its_line(work):
