@@ -26,6 +26,11 @@ static struct sched_cpu *sched_of(const struct vcpu *v)
 	return &cpus[v->cpu].sched;
 }
 
+static struct vcpu *vcpu_of(struct list *node)
+{
+	return list_entry(node, struct vcpu, sched.node);
+}
+
 static void slice_ended(struct timer *t)
 {
 	WRITE_ONCE(container_of(t, struct sched_cpu, slice_end)->resched, 1U);
@@ -56,16 +61,26 @@ void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
 	spin_unlock(&c->lock);
 }
 
-/* From the tail, where one that has run its slice belongs most often. */
-static void insert(struct sched_cpu *c, struct vcpu *v)
+static __noinline struct list *place_from_tail(struct sched_cpu *c, u64 vtime)
 {
 	struct list *at = c->queue.prev;
 
-	while (at != &c->queue &&
-	       list_entry(at, struct vcpu, sched.node)->sched.vtime >
-		       v->sched.vtime)
+	while (at != &c->queue && vcpu_of(at)->sched.vtime > vtime)
 		at = at->prev;
-	list_add_before(at->next, &v->sched.node);
+	return at->next;
+}
+
+/*
+ * One that wakes or was preempted belongs to the head most often, one that has
+ * run its slice to the tail.
+ */
+static __force_inline void insert(struct sched_cpu *c, struct vcpu *v)
+{
+	struct list *at = c->queue.next;
+
+	if (at != &c->queue && v->sched.vtime >= vcpu_of(at)->sched.vtime)
+		at = place_from_tail(c, v->sched.vtime);
+	list_add_before(at, &v->sched.node);
 }
 
 static void charge(struct vcpu *v, u64 now)
@@ -218,7 +233,7 @@ static struct vcpu *choose(struct sched_cpu *c, u64 now)
 			insert(c, prev);
 	}
 	if (!list_is_empty(&c->queue)) {
-		v = list_entry(c->queue.next, struct vcpu, sched.node);
+		v = vcpu_of(c->queue.next);
 		list_del(&v->sched.node);
 		c->vtime = max(c->vtime, v->sched.vtime);
 		if (v != prev) {

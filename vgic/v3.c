@@ -116,7 +116,7 @@ static __force_inline void write_each(struct vcpu *v, struct emul_access *a,
 
 /* Registers in which a one sets, or clears, something. */
 static __force_inline void write_ones(struct vcpu *v, struct emul_access *a,
-				      set_fn set, u32 val)
+				      get_fn get, set_fn set, u32 val)
 {
 	struct domain *d = v->domain;
 	struct vgic_irq *irqs = irqs_at(v, a, 1);
@@ -126,8 +126,11 @@ static __force_inline void write_ones(struct vcpu *v, struct emul_access *a,
 	lock(v);
 	for (u32 ones = (u32)a->value; ones; ones &= ones - 1) {
 		struct vgic_irq *irq = &irqs[__builtin_ctz(ones)];
-		struct vcpu *was = vgic_take(d, irq);
+		struct vcpu *was;
 
+		if (get && get(irq) == val)
+			continue;
+		was = vgic_take(d, irq);
 		set(irq, val);
 		vgic_put(d, irq, was);
 	}
@@ -171,12 +174,12 @@ static void read_enable(struct vcpu *v, struct emul_access *a)
 
 static void write_set_enable(struct vcpu *v, struct emul_access *a)
 {
-	write_ones(v, a, set_enable, 1);
+	write_ones(v, a, get_enable, set_enable, 1);
 }
 
 static void write_clear_enable(struct vcpu *v, struct emul_access *a)
 {
-	write_ones(v, a, set_enable, 0);
+	write_ones(v, a, get_enable, set_enable, 0);
 }
 
 static u32 get_pending(const struct vgic_irq *irq)
@@ -197,12 +200,12 @@ static void read_pending(struct vcpu *v, struct emul_access *a)
 
 static void write_set_pending(struct vcpu *v, struct emul_access *a)
 {
-	write_ones(v, a, set_pending, 1);
+	write_ones(v, a, NULL, set_pending, 1);
 }
 
 static void write_clear_pending(struct vcpu *v, struct emul_access *a)
 {
-	write_ones(v, a, set_pending, 0);
+	write_ones(v, a, NULL, set_pending, 0);
 }
 
 static u32 get_active(const struct vgic_irq *irq)
@@ -224,12 +227,12 @@ static void read_active(struct vcpu *v, struct emul_access *a)
 
 static void write_set_active(struct vcpu *v, struct emul_access *a)
 {
-	write_ones(v, a, set_active, 1);
+	write_ones(v, a, NULL, set_active, 1);
 }
 
 static void write_clear_active(struct vcpu *v, struct emul_access *a)
 {
-	write_ones(v, a, set_active, 0);
+	write_ones(v, a, NULL, set_active, 0);
 }
 
 static u32 get_priority(const struct vgic_irq *irq)

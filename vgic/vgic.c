@@ -291,9 +291,13 @@ void vgic_inject_hw_ppi(struct vcpu *v, unsigned int intid)
 void vgic_timer_due(struct vcpu *v)
 {
 	struct domain *d = v->domain;
+	struct vgic_irq *irq = &v->vgic.private[GUEST_VTIMER_INTID];
+	struct vcpu *was;
 
 	spin_lock(&d->vgic.lock);
-	inject_slow(d, &v->vgic.private[GUEST_VTIMER_INTID]);
+	was = vgic_take(d, irq);
+	irq->phys = irq->line = true;
+	vgic_requeue(d, irq, was);
 	spin_unlock(&d->vgic.lock);
 }
 

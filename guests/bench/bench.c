@@ -5,7 +5,8 @@
  * no single call can be tuned alone: AFFINITY_INFO, an unknown function, an
  * IPRIORITYR byte, a register of the last redistributor.
  * Boot arguments: iterations=N (default 1000); `wait` only sits in WFI, to be
- * present beside a guest that measures; `spin_ms=N` only counts for so long.
+ * present beside a guest that measures; `spin_ms=N` only counts for so long,
+ * `sleep_ms=N` only sleeps.
  */
 #include "guest.h"
 
@@ -114,6 +115,14 @@ void guest_main(void)
 
 	if (ms) {
 		spin(ms);
+		return;
+	}
+	ms = bootarg_num("sleep_ms", 0);
+	if (ms) {
+		irq_off();
+		gic_enable(plat.timer_intid[TIMER_VIRT]);
+		timer_set(now() + ms * 1000 * ticks_per_us());
+		wfi(); /* wakes although masked */
 		return;
 	}
 	if (bootarg_num("wait", 0)) {
