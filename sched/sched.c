@@ -133,6 +133,12 @@ void sched_wake(struct vcpu *v)
 			c->vtime = max(c->vtime, cur->sched.vtime);
 	}
 	v->sched.ready = true;
+	if (v == cur) {
+		/* It has blocked, but its CPU has not chosen another yet. */
+		ask(c, v->cpu);
+		spin_unlock(&c->lock);
+		return;
+	}
 	v->sched.since = now;
 	if ((s64)(v->sched.vtime - (c->vtime - bonus)) < 0)
 		v->sched.vtime = c->vtime - bonus;
@@ -254,12 +260,14 @@ struct vcpu *sched_next(void)
 {
 	struct cpu *cpu = this_cpu();
 	struct sched_cpu *c = &cpu->sched;
-	u64 now = time_now();
 	bool contended;
 	struct vcpu *v;
+	u64 now;
 
 	do {
 		spin_lock(&c->lock);
+		/* Not before: a wake by another CPU may have charged up to now. */
+		now = time_now();
 		v = choose(c, now);
 		/* What is loaded leaves first, if it is to be off or reset. */
 		if (v && (c->reap || (READ_ONCE(v->state) == VCPU_PENDING &&

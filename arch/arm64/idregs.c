@@ -53,8 +53,9 @@ u64 idreg_read(unsigned int crm, unsigned int op2)
 	   field_prep(BITS(15, 12), 1) | field_prep(BITS(23, 20), 1))
 	/* All but TME. */
 	ID_REG(6, 0, id_aa64isar0_el1, ~BITS(27, 24), 0)
-	/* All but LS64 and what needs further enables. */
-	ID_REG(6, 1, id_aa64isar1_el1, BITS(55, 0), 0)
+	/* All but LS64, and pointer authentication: keys are not switched. */
+	ID_REG(6, 1, id_aa64isar1_el1, BITS(55, 32) | BITS(23, 12) | BITS(3, 0),
+	   0)
 	/* All but fine-grained traps, ECV, exception-state options. */
 	ID_REG(7, 0, id_aa64mmfr0_el1, BITS(31, 0), 0)
 	/* HAFDBS, VMIDBits hidden, VH 0, HPDS, LO 0, PAN, XNX hidden, ETS. */

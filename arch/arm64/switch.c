@@ -132,10 +132,8 @@ static u64 guest_hcr(void)
 	u64 hcr = HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB |
 		  HCR_BSU_IS | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR |
 		  HCR_TSW | HCR_RW;
-	u64 isar1 = sysreg_read(id_aa64isar1_el1);
 
-	if (isar1 & (BITS(11, 4) | BITS(31, 24))) /* pointer authentication */
-		hcr |= HCR_APK | HCR_API;
+	/* HCR_EL2.APK and API stay 0: pointer authentication is undefined. */
 	if (sysreg_read(id_aa64pfr0_el1) & BITS(31, 28)) /* RAS */
 		hcr |= HCR_TERR;
 	if (sysreg_read(id_aa64mmfr1_el1) & BITS(19, 16)) /* LORegions */

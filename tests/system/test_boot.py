@@ -37,13 +37,15 @@ def write_dts(name, text):
 
 
 def test_demo():
-    """`make run </dev/null`: U-Boot, Skerry, Linux and hello, exit 0."""
+    """`make run </dev/null`: U-Boot, Skerry, Linux, hello and rt, exit 0."""
     result = tools_run("demo")
     expect(result, r"^U-Boot 20\d\d")
     expect(result, r"^\(sk\) Skerry ", 1)
     expect_selfcheck(result, 1)
     expect(result, r"^\(d1\) SELFCHECK cpus=2 ", 1)
     expect_tap(result, 2)
+    expect_tap(result, 3)
+    expect(result, r"^\(d3\) ok \d+ - rt: 0 of 1000 periods missed", 1)
     expect_clean(result)
 
 

@@ -37,8 +37,6 @@
 #define HCR_RW		BIT(31)
 #define HCR_TLOR	BIT(35)
 #define HCR_TERR	BIT(36)
-#define HCR_APK		BIT(40)
-#define HCR_API		BIT(41)
 
 #define ESR_EC		BITS(31, 26)
 #define ESR_IL		BIT(25)
