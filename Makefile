@@ -24,7 +24,8 @@ export KCONFIG_SET O
 export CONFIG CPUS MEM GIC CPU BOOT ICOUNT TIMEOUT QEMU_EXTRA
 
 .PHONY: all setup run test check check-static check-layers check-format \
-        check-headers check-tidy unit size bench clean help menuconfig guests
+        check-headers check-tidy unit size bench clean help menuconfig guests \
+        coverage
 all: $O/skerry.bin
 
 help:
@@ -34,6 +35,7 @@ help:
 	@echo 'make test             every test; ends with "N passed, N failed"'
 	@echo 'make check            static checks and unit tests only'
 	@echo 'make bench            measure, next to the figures without Skerry'
+	@echo 'make coverage         unit tests, and the lines of EL2 that they run'
 	@echo 'make size             text, data, bss and lines against the budget'
 	@echo 'make BOARD_defconfig  choose the configuration of a board'
 	@echo 'make menuconfig       change the configuration'
@@ -148,6 +150,22 @@ endef
 $(foreach u,$(notdir $(units)),$(eval $(call unit-rule,$u)))
 unit: $(units)
 	$Qset -e; for t in $(units); do echo "  RUN $$t"; $$t; done
+# The tests once more, with gcov's counters; lines without a test by notes of
+# the target's compiler.
+ifneq ($(COVERAGE),)
+unit-cflags += -fno-sanitize=all --coverage -fprofile-update=atomic
+notes: $(hdr) $O/include/offsets.h
+	$Qset -e; for s in $(filter %.c,$(srcs)); do \
+	  n=$O/notes/$${s%.c}; mkdir -p $$(dirname $$n); \
+	  $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) \
+	    $(filter-out -flto% -ffile-prefix-map%,$(CFLAGS)) -O1 \
+	    -ftest-coverage -c -o $$n.o $$s; done
+endif
+coverage:
+	$Qrm -rf $O/coverage/unit $O/coverage/notes
+	$Q$(MAKE) O=$O/coverage COVERAGE=1 unit notes \
+	  >$O/coverage.log 2>&1 || { cat $O/coverage.log; exit 1; }
+	$Q$(PY) tools/coverage.py $O/coverage/unit $O/coverage/notes
 check-layers:
 	$Q$(PY) tools/check_layers.py
 # The layout is that of one clang-format; another version would differ.

@@ -36,3 +36,8 @@ unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
 $O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
 unit-decode_test := arch/arm64/inject.c kernel/emul.c
 $O/unit/decode_test: arch/arm64/trap.c # included for its functions
+unit-sched_test := sched/sched.c kernel/time.c kernel/cpu.c
+unit-sched_life_test := $(unit-sched_test)
+unit-sched_random_test := $(unit-sched_test)
+unit-sched_smp_test := $(unit-sched_test)
+unit-cflags-sched_smp_test := -DHOST_THREADS -pthread

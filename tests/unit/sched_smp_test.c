@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The scheduler on CPUs of the host that are threads: guests whose vCPUs give
+ * work to each other, wait, pass, and switch each other on and off, while the
+ * CPUs are interrupted. Nothing given may be left undone, and every vCPU of a
+ * domain that stops leaves once.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "schedhost.h"
+
+#define NR_GUEST_CPUS 2 /* threads; the test itself is the third CPU */
+#define NR_DOMAINS    4
+#define NR_USED	      16
+#define NR_ROUNDS     80
+#define ROUND_MS      25
+#define TIMEOUT	      100 /* s; a deadlock ends the test */
+
+/* What a virtual interrupt controller knows of a vCPU. */
+static struct guest {
+	struct spinlock lock;
+	bool loaded, refill;
+	u64 posted, done;
+} guests[NR_USED];
+
+static bool acting; /* guests do what they like; else only what is to do */
+static bool ended;
+static pthread_t threads[NR_GUEST_CPUS];
+static u64 start_time;
+static u64 idle_wakes[NR_GUEST_CPUS];
+
+u64 time_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
+}
+u64 time_freq(void)
+{
+	return 1000000000;
+}
+
+static struct guest *guest_of(const struct vcpu *v)
+{
+	return &guests[v - vcpus];
+}
+
+bool irq_handle(void)
+{
+	struct cpu *cpu = host_this_cpu;
+	struct vcpu *v = cpu->current;
+	u32 ipi = __atomic_exchange_n(&cpu->ipi, 0, __ATOMIC_ACQUIRE);
+
+	if (v && ipi & IPI_REFRESH) {
+		spin_lock(&guest_of(v)->lock);
+		guest_of(v)->refill = false;
+		spin_unlock(&guest_of(v)->lock);
+	}
+	if (host()->armed <= time_now())
+		time_irq();
+	return true;
+}
+static bool host_wfi(void)
+{
+	while (!host_irq_is_pending()) {
+		if (load_acquire(&ended))
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+static bool has_pending(struct vcpu *v)
+{
+	struct guest *g = guest_of(v);
+	bool has;
+
+	spin_lock(&g->lock);
+	has = g->posted != g->done;
+	spin_unlock(&g->lock);
+	return has;
+}
+/* As vgic_load() and vgic_unload(). */
+static void host_load(struct vcpu *v)
+{
+	struct guest *g = guest_of(v);
+
+	assert_int_equal(v->cpu, host_this_cpu->id);
+	spin_lock(&g->lock);
+	g->loaded = true;
+	g->refill = false;
+	spin_unlock(&g->lock);
+}
+static void host_unload(struct vcpu *v)
+{
+	struct guest *g = guest_of(v);
+
+	spin_lock(&g->lock);
+	g->loaded = g->refill = false;
+	if (READ_ONCE(v->state) == VCPU_ON && g->posted != g->done)
+		sched_wake(v);
+	spin_unlock(&g->lock);
+}
+
+/* Work for v: an interrupt. */
+static void post(struct vcpu *v)
+{
+	struct guest *g = guest_of(v);
+
+	spin_lock(&g->lock);
+	g->posted++;
+	if (!g->loaded) {
+		if (READ_ONCE(v->state) == VCPU_ON)
+			sched_wake(v);
+	} else if (v->cpu != host_this_cpu->id && !g->refill) {
+		g->refill = true;
+		ipi_send(v->cpu, IPI_REFRESH | IPI_WAKE);
+	}
+	spin_unlock(&g->lock);
+}
+
+/* As pv/psci.c does. */
+static void cpu_on(struct vcpu *v)
+{
+	bool was_off;
+
+	spin_lock(&v->domain->vcpu_lock);
+	was_off = v->state == VCPU_OFF;
+	if (was_off)
+		WRITE_ONCE(v->state, (u32)VCPU_PENDING);
+	spin_unlock(&v->domain->vcpu_lock);
+	if (was_off)
+		sched_wake(v);
+}
+static void cpu_off(struct vcpu *v)
+{
+	spin_lock(&v->domain->vcpu_lock);
+	sched_block(v);
+	WRITE_ONCE(v->state, (u32)VCPU_OFF);
+	spin_unlock(&v->domain->vcpu_lock);
+}
+
+/* A trapped WFI, as wait() in trap.c. */
+static void wait_for_work(struct vcpu *v)
+{
+	while (!has_pending(v)) {
+		if (sched_is_contended() ||
+		    READ_ONCE(host_this_cpu->sched.resched)) {
+			sched_block(v);
+			if (has_pending(v))
+				sched_wake(v);
+			break;
+		}
+		if (!host_wfi())
+			break;
+		irq_handle();
+	}
+}
+
+static void work(struct vcpu *v)
+{
+	struct guest *g = guest_of(v);
+
+	spin_lock(&g->lock);
+	g->done = g->posted;
+	spin_unlock(&g->lock);
+}
+
+/* What the guest does between two traps. */
+static void act(struct vcpu *v, unsigned int *seed)
+{
+	struct vcpu *t = &vcpus[(unsigned int)rand_r(seed) % NR_USED];
+	unsigned int what = (unsigned int)rand_r(seed) % 16;
+
+	work(v);
+	if (!load_acquire(&acting)) {
+		wait_for_work(v);
+		return;
+	}
+	if (what < 6)
+		post(t);
+	else if (what < 9)
+		sched_pass(v);
+	else if (what < 11)
+		cpu_on(t);
+	else if (what < 12)
+		cpu_off(v);
+	else
+		wait_for_work(v);
+}
+
+static void *run_cpu(void *arg)
+{
+	unsigned int seed;
+
+	host_this_cpu = arg;
+	seed = host_this_cpu->id + (unsigned int)start_time;
+	while (!load_acquire(&ended)) {
+		struct vcpu *v = leave_el2();
+
+		if (v) {
+			assert_int_equal(READ_ONCE(v->state), VCPU_ON);
+			check_queue(host_this_cpu->id);
+			act(v, &seed);
+		}
+	}
+	return NULL;
+}
+
+static void start(void *(*fn)(void *))
+{
+	host_this_cpu = &cpus[NR_GUEST_CPUS];
+	host_reset();
+	memset(guests, 0, sizeof(guests));
+	ended = false;
+	start_time = time_now();
+	for (unsigned int i = 0; i < NR_USED; i++) {
+		join(&doms[i % NR_DOMAINS], &vcpus[i]);
+		sched_place(&vcpus[i], i / NR_DOMAINS % NR_GUEST_CPUS,
+			    i % 3 ? SCHED_WEIGHT : 1 + i * 500, 100);
+	}
+	alarm(TIMEOUT);
+	for (unsigned int i = 0; i < NR_GUEST_CPUS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, fn, &cpus[i]),
+				 0);
+}
+static void finish(void)
+{
+	store_release(&ended, true);
+	for (unsigned int i = 0; i < NR_GUEST_CPUS; i++)
+		pthread_join(threads[i], NULL);
+	alarm(0);
+}
+
+static bool all_done(void)
+{
+	bool done = true;
+
+	for (unsigned int i = 0; i < NR_USED; i++)
+		done = done && !has_pending(&vcpus[i]);
+	return done;
+}
+static bool all_left(void)
+{
+	for (unsigned int i = 0; i < NR_USED; i++)
+		if (!READ_ONCE(books[i].left))
+			return false;
+	return true;
+}
+/* In real life nobody else would help: what was lost stays undone. */
+static void wait_until(bool (*cond)(void))
+{
+	u64 end = time_now() + 10 * time_freq();
+
+	while (!cond()) {
+		assert_true(time_now() < end);
+		usleep(200);
+	}
+}
+
+static void check_figures(void)
+{
+	u64 ran[NR_GUEST_CPUS] = {}, passed = time_now() - start_time;
+
+	for (unsigned int i = 0; i < NR_USED; i++) {
+		const struct sched_vcpu *s = &vcpus[i].sched;
+
+		ran[vcpus[i].cpu] += s->ran;
+		assert_true(s->worst_wait <= passed && s->waited <= passed);
+		assert_true(s->vtime <= passed * SCHED_WEIGHT);
+		assert_int_equal(books[i].left, 1);
+	}
+	for (unsigned int i = 0; i < NR_GUEST_CPUS; i++)
+		assert_true(ran[i] <= passed);
+}
+
+/* From a CPU that runs none of them. */
+static void give_work(unsigned int *seed)
+{
+	u64 end = start_time + ROUND_MS * time_freq() / 1000;
+
+	while (time_now() < end) {
+		unsigned int r = (unsigned int)rand_r(seed);
+
+		post(&vcpus[r % NR_USED]);
+		if (r >> 8 & 1)
+			cpu_on(&vcpus[(r >> 16) % NR_USED]);
+		sched_yield();
+	}
+}
+
+static void __unused test_random(void **state)
+{
+	unsigned int seed = 3;
+
+	(void)state;
+	for (unsigned int round = 0; round < NR_ROUNDS; round++) {
+		acting = true;
+		start(run_cpu);
+		for (unsigned int i = 0; i < NR_USED; i++)
+			sched_wake(&vcpus[i]);
+		give_work(&seed);
+		/* Half of the rounds end in the middle of it all. */
+		if (round % 2) {
+			store_release(&acting, false);
+			usleep(1000);
+			for (unsigned int i = 0; i < NR_USED; i++)
+				cpu_on(&vcpus[i]);
+			wait_until(all_done);
+		}
+		for (unsigned int i = 0; i < NR_DOMAINS; i++)
+			domain_stops(&doms[i]);
+		wait_until(all_left);
+		finish();
+		check_figures();
+	}
+}
+
+/* Woken when the CPU is idle, or on its way to that. */
+static void *run_waiter(void *arg)
+{
+	host_this_cpu = arg;
+	while (!load_acquire(&ended)) {
+		struct vcpu *v = leave_el2();
+
+		if (!v)
+			continue;
+		sched_block(v);
+		/* The waker waits for its CPU to be seen idle. */
+		__atomic_fetch_add(&idle_wakes[v->cpu], 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+static void test_wake_idle(void **state)
+{
+	(void)state;
+	memset(idle_wakes, 0, sizeof(idle_wakes));
+	start(run_waiter);
+	for (u64 n = 0; n < 20000; n++) {
+		unsigned int cpu = n % NR_GUEST_CPUS;
+		u64 was = load_acquire(&idle_wakes[cpu]);
+
+		while (load_acquire(&cpus[cpu].sched.running))
+			sched_yield();
+		sched_wake(&vcpus[cpu * NR_DOMAINS + n / 2 % NR_DOMAINS]);
+		while (load_acquire(&idle_wakes[cpu]) == was)
+			sched_yield();
+	}
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wake_idle),
+		/* Not yet: */
+		/* cmocka_unit_test(test_random), */
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
