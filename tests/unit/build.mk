@@ -35,3 +35,6 @@ unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
 $O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
 unit-decode_test := arch/arm64/inject.c kernel/emul.c
 $O/unit/decode_test: arch/arm64/trap.c # included for its functions
+unit-console_test := lib/fmt.c
+$O/unit/console_test: kernel/console.c kernel/log.c # included for their state
+$O/unit/shell_test: kernel/shell.c # included for its table
