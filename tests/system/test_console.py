@@ -7,7 +7,7 @@ from harness import (Boot, Guest, bare, expect, expect_clean, expect_not,
                      expect_selfcheck, expect_tap, hello, linux, systest)
 
 SWITCH = "\x01\x01\x01"
-PROMPT = r"skerry> $"
+PROMPT = r"skerry> "
 
 
 def lines(name, count, us=0, **more):
@@ -40,8 +40,8 @@ def test_switch():
 
 
 def test_pause_and_destroy():
-    result = Boot("console-shell", [lines("ticker", 1000000, 1000),
-                                    hello()], chosen="", typed=(
+    result = Boot("console-shell", [lines("ticker", 1000000, 500),
+                                    hello()], typed=(
         (r"d2 hello: off", SWITCH),
         (PROMPT, "help\rlist\rvcpus\rmemory\rirq\r"),
         (r"CPU 1: timer[\s\S]*" + PROMPT, "pause 1\r"),

@@ -391,6 +391,7 @@ static void test_early_and_panic(void **state)
 	expect("");
 	console_init();
 	expect("(sk) early\r\n");
+	console_init_irq();
 	room = 0;
 	gput(1, "guest\n");
 	spin_lock(&con.lock);
