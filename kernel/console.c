@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The physical console. Text goes through a ring that the UART's transmit
- * interrupt drains, so that no trap waits for a slow line; when the ring is
- * full a guest's text is dropped, the hypervisor's own waits.
+ * The physical console. Each source of text (the log, the shell, guests) has a
+ * ring of its own; whoever adds text, and the UART's transmit interrupt, move
+ * lines from the rings to the wire in turn. A trap waits for a slow line only
+ * when the log is full; a guest whose ring is full sees that in its UART.
  */
 #include <skerry/console.h>
 
@@ -14,51 +15,159 @@
 #include <skerry/fmt.h>
 #include <skerry/machine.h>
 #include <skerry/pl011.h>
-#include <skerry/string.h>
+#include <skerry/shell.h>
 
-#define RING_SIZE 8192
+#define CTRL_A	 1
+#define ESCAPES	 3 /* so many move the input */
+#define RX_BURST 32
+
+/* Sources of output, and where input goes: guests by their numbers. */
+#define NOBODY 0
+#define SHELL  (CONFIG_MAX_DOMAINS + 1)
+#define LOG    (CONFIG_MAX_DOMAINS + 2)
+
+/* All that `log` prints, or most. */
+static char shell_text[2 * LOG_SIZE];
 
 static struct {
-	struct spinlock lock; /* RANK_LOG: all of this */
+	struct spinlock lock; /* RANK_LOG: all but the input */
 	u64 base;	      /* 0: no UART */
-	u32 head, count;
 	bool panic;
-	bool raw;	     /* option rawcon: characters at once */
-	bool irq;	     /* interrupts are set up */
-	struct domain *open; /* its unfinished line is on the wire */
-	char ring[RING_SIZE];
-} con = {.lock = SPINLOCK_INIT(RANK_LOG)};
+	bool raw; /* option rawcon: guests' characters at once */
+	bool irq; /* interrupts are set up */
+	enum log_level level;
+	/* What is being sent: a line, or a part, with what belongs to it. */
+	char wire[CONSOLE_LINE + 32];
+	u32 pos, len;
+	unsigned int turn; /* the source that was served last */
+	unsigned int open; /* the source whose line is unfinished */
+	u32 shown;	   /* position in the log */
+	bool tell;	   /* a guest's `tell` is set */
+	struct console_ring shell;
+	/* Input; CPU 0. */
+	unsigned int input;
+	unsigned int nr_escapes;
+} con = {
+	.lock = SPINLOCK_INIT(RANK_LOG),
+	.level = LOG_INFO,
+	.shell = {.text = shell_text, .size = sizeof(shell_text)},
+};
+
+static void ring_put(struct console_ring *r, char c)
+{
+	r->text[(r->head + r->count++) % r->size] = c;
+	r->lines += c == '\n';
+}
+
+/* Up to the end of a line, which is left out; true when there was one. */
+static bool ring_get_line(struct console_ring *r, char *line)
+{
+	unsigned int n = 0;
+	bool end = false;
+
+	while (r->count && !end) {
+		char c = r->text[r->head];
+
+		end = c == '\n';
+		if (n == CONSOLE_LINE && !end)
+			break;
+		if (!end)
+			line[n++] = c;
+		r->lines -= end;
+		r->head = (r->head + 1) % r->size;
+		r->count--;
+	}
+	line[n] = 0;
+	return end;
+}
+
+/* Text of a source to the wire, after the end of another one's line. */
+static void send(unsigned int from, const char *prefix, const char *text,
+		 bool end)
+{
+	bool fresh = con.open != from;
+
+	con.len = (u32)fmt_snprintf(con.wire, sizeof(con.wire), "%s%s%s%s",
+				    fresh && con.open ? "\r\n" : "",
+				    fresh ? prefix : "", text,
+				    end ? "\r\n" : "");
+	con.pos = 0;
+	con.open = end ? NOBODY : from;
+}
+
+static bool send_log(void)
+{
+	char r[LOG_RECORD];
+
+	while (log_read(&con.shown, r))
+		if (*r - '0' <= (int)con.level) {
+			send(LOG, "(sk) ", r + LOG_TEXT, true);
+			return true;
+		}
+	return false;
+}
+
+static bool send_shell(void)
+{
+	char line[CONSOLE_LINE + 1];
+	bool end;
+
+	if (!con.shell.count)
+		return false;
+	end = ring_get_line(&con.shell, line);
+	send(SHELL, "", line, end);
+	return true;
+}
+
+static bool send_guest(unsigned int id)
+{
+	struct console_domain *c = &domains[id]->console;
+	u32 had = c->out.count;
+	char line[CONSOLE_LINE + 1], prefix[16];
+	bool end;
+
+	if (!had || !(con.raw || c->out.lines || c->off || had > CONSOLE_LINE)) {
+		if (!c->lost)
+			return false;
+		fmt_snprintf(line, sizeof(line),
+			     "d%u %s: %u characters of its output lost", id,
+			     domains[id]->name, c->lost);
+		c->lost = 0;
+		send(LOG, "(sk) ", line, true);
+		return true;
+	}
+	end = ring_get_line(&c->out, line);
+	if (had > CONSOLE_RING / 2 && c->out.count <= CONSOLE_RING / 2)
+		c->tell = con.tell = true;
+	fmt_snprintf(prefix, sizeof(prefix), "(d%u) ", id);
+	send(id, prefix, line, end || !con.raw);
+	return true;
+}
+
+static bool send_next(void)
+{
+	if (con.panic)
+		return send_log();
+	for (unsigned int i = 0; i < LOG; i++) {
+		unsigned int id = con.turn = con.turn % LOG + 1;
+
+		if (id == LOG	  ? send_log()
+		    : id == SHELL ? send_shell()
+				  : !!domains[id] && send_guest(id))
+			return true;
+	}
+	return false;
+}
 
 static void drain(void)
 {
-	while (con.count && pl011_try_putc(con.base, con.ring[con.head])) {
-		con.head = (con.head + 1) % RING_SIZE;
-		con.count--;
-	}
+	do {
+		while (con.pos < con.len &&
+		       pl011_try_putc(con.base, con.wire[con.pos]))
+			con.pos++;
+	} while (con.pos >= con.len && send_next());
 	if (con.irq)
-		pl011_irq_mask(con.base, con.count != 0);
-}
-
-static void put(char c, bool may_drop)
-{
-	/* Text of before the UART is known waits in the ring. */
-	if (con.count == RING_SIZE) {
-		if (!con.base)
-			return;
-		drain();
-		if (con.count == RING_SIZE && may_drop)
-			return;
-		while (con.count == RING_SIZE)
-			drain();
-	}
-	con.ring[(con.head + con.count) % RING_SIZE] = c;
-	con.count++;
-}
-
-static void put_str(const char *s, size_t n, bool may_drop)
-{
-	for (size_t i = 0; i < n; i++)
-		put(s[i], may_drop);
+		pl011_irq_mask(con.base, con.pos < con.len || con.tell);
 }
 
 static void finish(void)
@@ -67,18 +176,8 @@ static void finish(void)
 		return;
 	drain();
 	/* Until the interrupt works, and in panic, nobody else would. */
-	while ((!con.irq || con.panic) && con.count)
+	while ((!con.irq || con.panic) && con.pos < con.len)
 		drain();
-}
-
-/* End a guest's unfinished line before other text. */
-static void close_line(void)
-{
-	if (!con.open)
-		return;
-	con.open->console.line_open = false;
-	con.open = NULL;
-	put_str("\r\n", 2, false);
 }
 
 static void lock(void)
@@ -93,75 +192,98 @@ static void unlock(void)
 		spin_unlock(&con.lock);
 }
 
-void console_line(const char *text)
+void console_line(enum log_level level, const char *text)
 {
 	lock();
-	close_line();
-	put_str("(sk) ", 5, false);
-	put_str(text, strlen(text), false);
-	put_str("\r\n", 2, false);
+	/* Text of before the UART is known waits in the log. */
+	while (con.base && log_end() + LOG_RECORD - con.shown > LOG_SIZE)
+		drain();
+	log_append(level, text);
 	finish();
 	unlock();
 }
 
-static void put_prefix(const struct domain *d)
-{
-	char prefix[16];
-
-	put_str(prefix,
-		(size_t)fmt_snprintf(prefix, sizeof(prefix), "(d%u) ", d->id),
-		true);
-}
-
-static void flush_line(struct domain *d)
-{
-	struct console_domain *c = &d->console;
-
-	close_line();
-	put_prefix(d);
-	put_str(c->line, c->len, true);
-	put_str("\r\n", 2, true);
-	c->len = 0;
-	finish();
-}
-
-static void put_raw(struct domain *d, char ch)
-{
-	struct console_domain *c = &d->console;
-
-	if (!c->line_open) {
-		close_line();
-		put_prefix(d);
-	}
-	c->line_open = ch != '\n';
-	con.open = c->line_open ? d : NULL;
-	if (c->line_open)
-		put(ch, true);
-	else
-		put_str("\r\n", 2, true);
-	finish();
-}
-
-void console_guest_putc(struct domain *d, u8 c)
+void console_sync(void)
 {
 	lock();
-	if (con.raw && c != '\r') {
-		put_raw(d, (char)c);
-	} else if (c == '\n') {
-		flush_line(d);
-	} else if (c != '\r' && c) {
-		if (d->console.len == CONSOLE_LINE)
-			flush_line(d);
-		d->console.line[d->console.len++] = (char)c;
-	}
+	while (con.base && con.pos < con.len)
+		drain();
 	unlock();
+}
+
+bool console_guest_putc(struct domain *d, u8 c)
+{
+	struct console_ring *r = &d->console.out;
+	bool room;
+
+	lock();
+	if (c && c != '\r' && con.base) {
+		if (r->count == CONSOLE_RING)
+			d->console.lost++;
+		else
+			ring_put(r, (char)c);
+		if (con.raw || c == '\n' || r->count > CONSOLE_LINE)
+			finish();
+	}
+	room = r->count <= CONSOLE_RING / 2;
+	unlock();
+	return room;
 }
 
 void console_guest_flush(struct domain *d)
 {
 	lock();
-	if (d->console.len)
-		flush_line(d);
+	d->console.off = true;
+	finish();
+	unlock();
+}
+
+void console_tell_room(void)
+{
+	if (likely(!READ_ONCE(con.tell)))
+		return;
+	lock();
+	con.tell = false;
+	unlock();
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		if (domains[i] && __atomic_exchange_n(&domains[i]->console.tell,
+						      false, __ATOMIC_RELAXED))
+			vpl011_room(domains[i]);
+}
+
+static void shell_put(const char *s)
+{
+	for (; con.base && *s; s++)
+		if (con.shell.count < con.shell.size)
+			ring_put(&con.shell, *s);
+}
+
+void console_shell(const char *fmt, ...)
+{
+	char text[CONSOLE_LINE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	fmt_vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	lock();
+	shell_put(text);
+	finish();
+	unlock();
+}
+
+void console_shell_log(void)
+{
+	char r[LOG_RECORD], text[LOG_RECORD + 32];
+
+	lock();
+	for (u32 pos = log_end() + 1; log_read(&pos, r);) {
+		fmt_snprintf(text, sizeof(text), "(sk) %.*s ms %s: %s\n",
+			     LOG_TIME, r + 1, log_levels[*r - '0'],
+			     r + LOG_TEXT);
+		shell_put(text);
+	}
+	finish();
 	unlock();
 }
 
@@ -175,10 +297,18 @@ void console_panic_mode(void)
 
 void console_init(void)
 {
+	char option[24];
+
 	if (machine.uart != UART_PL011 || con.base)
 		return;
 	con.base = (u64)mmu_map_device(PADDR(machine.uart_base), PAGE_SIZE);
 	con.raw = machine_has_option("rawcon");
+	for (unsigned int i = 0; i < NR_LOG_LEVELS; i++) {
+		fmt_snprintf(option, sizeof(option), "loglevel=%s",
+			     log_levels[i]);
+		if (machine_has_option(option))
+			con.level = (enum log_level)i;
+	}
 	pl011_init(con.base);
 	finish();
 }
@@ -192,30 +322,66 @@ void console_init_irq(void)
 	pl011_irq_mask(con.base, false);
 }
 
-/* Who gets what is typed: the first guest with a vpl011 that still runs. */
-static struct domain *input_domain(void)
+static bool takes_input(unsigned int id)
 {
-	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-		if (domains[i] && domains[i]->console.present &&
-		    !domain_is_stopping(domains[i]))
-			return domains[i];
-	return NULL;
+	if (id == NOBODY || id == SHELL)
+		return id;
+	return domains[id] && domains[id]->console.present &&
+	       !domain_is_stopping(domains[id]);
+}
+
+void console_switch_input(void)
+{
+	bool first = con.input == NOBODY;
+
+	do
+		con.input = con.input % SHELL + 1;
+	while (!takes_input(con.input));
+	if (first)
+		return;
+	if (con.input == SHELL) {
+		log_line("input: shell");
+		console_shell(SHELL_PROMPT);
+	} else {
+		log_line("input: d%u %s", con.input, domains[con.input]->name);
+	}
+}
+
+void console_leave_input(const struct domain *d)
+{
+	if (con.input == d->id)
+		console_switch_input();
+}
+
+static void input(char c)
+{
+	if (con.input == SHELL)
+		shell_input(c);
+	else if (takes_input(con.input))
+		vpl011_input(domains[con.input], (u8)c);
 }
 
 void console_irq(void)
 {
-	struct domain *d = input_domain();
-
 	/* At most a FIFO's worth per interrupt; the rest comes again. */
-	for (unsigned int i = 0; i < 32; i++) {
+	for (unsigned int i = 0; i < RX_BURST; i++) {
 		int c = pl011_getc(con.base);
 
 		if (c < 0)
 			break;
-		if (d)
-			vpl011_input(d, (u8)c);
+		if (c == CTRL_A && ++con.nr_escapes < ESCAPES)
+			continue;
+		if (c == CTRL_A) {
+			con.nr_escapes = 0;
+			console_switch_input();
+			continue;
+		}
+		for (; con.nr_escapes; con.nr_escapes--)
+			input(CTRL_A);
+		input((char)c);
 	}
 	lock();
 	drain();
 	unlock();
+	console_tell_room();
 }

@@ -15,6 +15,7 @@
 #define MAX_WARNINGS 4
 
 struct domain *domains[CONFIG_MAX_DOMAINS + 1];
+const char *const stop_names[] = {"off", "reset", "crashed", "destroyed"};
 
 void domain_start(struct domain *d)
 {
@@ -40,6 +41,17 @@ void domain_stop(struct domain *d, enum stop_reason why)
 	spin_unlock(&d->lock);
 }
 
+void domain_pause(struct domain *d, bool pause)
+{
+	spin_lock(&d->lock);
+	if (d->state == DOMAIN_RUNNING) {
+		WRITE_ONCE(d->paused, pause);
+		for (unsigned int i = 0; i < d->nr_vcpus; i++)
+			(pause ? sched_pause : sched_resume)(d->vcpus[i]);
+	}
+	spin_unlock(&d->lock);
+}
+
 void domain_crash(struct vcpu *v, const char *fmt, ...)
 {
 	struct domain *d = v->domain;
@@ -49,7 +61,7 @@ void domain_crash(struct vcpu *v, const char *fmt, ...)
 	va_start(ap, fmt);
 	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
-	log_line("d%u %s: crashed: %s", d->id, d->name, reason);
+	log_err("d%u %s: crashed: %s", d->id, d->name, reason);
 	arch_vcpu_dump(v);
 	domain_stop(d, STOP_CRASH);
 }
@@ -77,6 +89,7 @@ static void all_off(void)
 		if (domains[i] && READ_ONCE(domains[i]->state) != DOMAIN_OFF)
 			return;
 	log_line("all guests are off");
+	console_sync();
 	switch (build.when_all_off) {
 	case ALL_OFF_POWEROFF:
 		arch_poweroff();
@@ -91,7 +104,6 @@ static void all_off(void)
 static void finish(struct work *w)
 {
 	struct domain *d = container_of(w, struct domain, end);
-	static const char *const words[] = {"off", "reset", "crashed"};
 	u64 ran = 0;
 
 	console_guest_flush(d);
@@ -102,9 +114,11 @@ static void finish(struct work *w)
 	log_line("d%u %s: ran %lu us", d->id, d->name,
 		 ran * 1000 / (time_freq() / 1000));
 	if (d->stop_reason != STOP_CRASH)
-		log_line("d%u %s: %s", d->id, d->name, words[d->stop_reason]);
+		log_line("d%u %s: %s", d->id, d->name,
+			 stop_names[d->stop_reason]);
 	WRITE_ONCE(d->state, DOMAIN_OFF);
 	all_off();
+	console_leave_input(d);
 }
 
 void domain_vcpu_left(struct vcpu *v)

@@ -20,6 +20,7 @@ void irq_init_cpu(void)
 {
 	unsigned int id = this_cpu()->id;
 
+	this_cpu()->vtimer_intid = machine.vtimer_intid;
 	gic_enable(machine.vtimer_intid, id, true);
 	gic_enable(machine.htimer_intid, id, true);
 	if (machine.gic.maint_intid)
@@ -34,8 +35,11 @@ static void ack_and_end(u32 intid)
 
 static void handle_other(u32 intid)
 {
-	struct vcpu *v = this_cpu()->current;
+	struct cpu *cpu = this_cpu();
+	struct vcpu *v = cpu->current;
 
+	cpu->nr_irqs[intid == machine.gic.maint_intid ? CPU_IRQ_MAINT
+						      : CPU_IRQ_OTHER]++;
 	if (intid == machine.gic.maint_intid) {
 		/* A level: its cause goes before it is deactivated. */
 		if (v && v->vgic.loaded)
@@ -47,8 +51,8 @@ static void handle_other(u32 intid)
 	} else if (machine.uart && intid == machine.uart_intid) {
 		console_irq();
 	} else {
-		log_line("CPU %u: unexpected interrupt %u disabled",
-			 this_cpu()->id, intid);
+		log_line("CPU %u: unexpected interrupt %u disabled", cpu->id,
+			 intid);
 		gic_disable(intid);
 	}
 	ack_and_end(intid);
@@ -56,11 +60,13 @@ static void handle_other(u32 intid)
 
 bool irq_handle(void)
 {
+	struct cpu *cpu = this_cpu();
 	u32 intid = gic_ack();
 
-	if (likely(intid == machine.vtimer_intid)) {
-		struct vcpu *v = this_cpu()->current;
+	if (likely(intid == cpu->vtimer_intid)) {
+		struct vcpu *v = cpu->current;
 
+		cpu->nr_irqs[CPU_IRQ_TIMER]++;
 		gic_eoi(intid);
 		/*
 		 * Stays active until the guest deactivates its own. Without a
@@ -73,6 +79,7 @@ bool irq_handle(void)
 		return false;
 	}
 	if (intid == SGI_IPI) {
+		cpu->nr_irqs[CPU_IRQ_IPI]++;
 		ack_and_end(intid);
 		ipi_handle();
 		return true;

@@ -1,17 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hypervisor's messages: format one line, hand it to the console. */
+/*
+ * The hypervisor's messages: format one line, keep it in a ring of text, from
+ * which the console and the shell's `log` read.
+ */
 #include <skerry/log.h>
 
 #include <skerry/console.h>
 #include <skerry/fmt.h>
+#include <skerry/string.h>
+#include <skerry/time.h>
 
-void log_line(const char *fmt, ...)
+const char *const log_levels[] = {"error", "warning", "info", "debug"};
+
+static struct {
+	char text[LOG_SIZE];
+	u32 start, end;
+} ring;
+static_assert(!(LOG_SIZE & (LOG_SIZE - 1)), "positions wrap");
+
+u32 log_end(void)
+{
+	return ring.end;
+}
+
+static void put(char c)
+{
+	if (ring.end - ring.start == LOG_SIZE)
+		while (ring.text[ring.start++ % LOG_SIZE] != '\n')
+			;
+	ring.text[ring.end++ % LOG_SIZE] = c;
+}
+
+void log_append(enum log_level level, const char *text)
+{
+	char head[32];
+
+	fmt_snprintf(head, sizeof(head), "%u%12lu ", level,
+		     time_now() / max(time_freq() / 1000, 1UL));
+	for (const char *p = head; *p; p++)
+		put(*p);
+	for (; *text; text++)
+		put(*text == '\n' ? ' ' : *text);
+	put('\n');
+}
+
+bool log_read(u32 *pos, char r[LOG_RECORD])
+{
+	size_t n = 0;
+
+	if (*pos - ring.start > ring.end - ring.start)
+		*pos = ring.start;
+	while (*pos != ring.end) {
+		char c = ring.text[(*pos)++ % LOG_SIZE];
+
+		if (c == '\n')
+			break;
+		if (n < LOG_RECORD - 1)
+			r[n++] = c;
+	}
+	r[n] = 0;
+	return n;
+}
+
+static void emit(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[CONSOLE_LINE];
+
+	fmt_vsnprintf(line, sizeof(line), fmt, ap);
+	console_line(level, line);
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	fmt_vsnprintf(line, sizeof(line), fmt, ap);
+	emit(level, fmt, ap);
 	va_end(ap);
-	console_line(line);
+}
+
+void log_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	emit(LOG_INFO, fmt, ap);
+	va_end(ap);
 }

@@ -36,7 +36,7 @@ static void print_frame(u64 pc)
 	u64 off = pc - (u64)image_start;
 
 	if (!is_text(pc) || lo == hi) {
-		log_line("  %#018lx", pc);
+		log_err("  %#018lx", pc);
 		return;
 	}
 	while (hi - lo > 1) {
@@ -47,8 +47,8 @@ static void print_frame(u64 pc)
 		else
 			hi = mid;
 	}
-	log_line("  %#018lx %s+%#lx", pc, symtab_names + lo->name,
-		 off - lo->addr);
+	log_err("  %#018lx %s+%#lx", pc, symtab_names + lo->name,
+		off - lo->addr);
 }
 
 /* A frame record lies in a mapped stack: EL2 stacks or the image's data. */
@@ -107,9 +107,9 @@ void panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
-	log_line("panic: %s", reason);
-	log_line("CPU %u", this_cpu()->id);
-	log_line("backtrace:");
+	log_err("panic: %s", reason);
+	log_err("CPU %u", this_cpu()->id);
+	log_err("backtrace:");
 	backtrace((u64)__builtin_frame_address(0));
 	end();
 }
@@ -137,14 +137,14 @@ static const char *explain(const struct el2_regs *r)
 void panic_regs(const struct el2_regs *r, const char *why)
 {
 	begin();
-	log_line("panic: %s: %s", why, explain(r));
-	log_line("CPU %u: ESR %#lx FAR %#lx PC %#lx SP %#lx PSTATE %#lx",
-		 this_cpu()->id, r->esr, r->far, r->pc, r->sp, r->pstate);
+	log_err("panic: %s: %s", why, explain(r));
+	log_err("CPU %u: ESR %#lx FAR %#lx PC %#lx SP %#lx PSTATE %#lx",
+		this_cpu()->id, r->esr, r->far, r->pc, r->sp, r->pstate);
 	for (unsigned int i = 0; i < 28; i += 4)
-		log_line("x%-2u %016lx %016lx %016lx %016lx", i, r->x[i],
-			 r->x[i + 1], r->x[i + 2], r->x[i + 3]);
-	log_line("x28 %016lx %016lx %016lx", r->x[28], r->x[29], r->x[30]);
-	log_line("backtrace:");
+		log_err("x%-2u %016lx %016lx %016lx %016lx", i, r->x[i],
+			r->x[i + 1], r->x[i + 2], r->x[i + 3]);
+	log_err("x28 %016lx %016lx %016lx", r->x[28], r->x[29], r->x[30]);
+	log_err("backtrace:");
 	print_frame(r->pc);
 	if (!is_text(r->pc)) /* a wild branch: the link register tells whence */
 		print_frame(r->x[30] - 4);
@@ -161,6 +161,6 @@ void die(const char *fmt, ...)
 	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
 	console_panic_mode();
-	log_line("boot: %s", reason);
+	log_err("boot: %s", reason);
 	end();
 }

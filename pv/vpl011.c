@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guests' UART: PL011 registers (Arm DDI 0183) at Xen's vpl011 address,
- * enough for Linux's amba-pl011 and sbsa-uart drivers. Output leaves at once,
- * so the transmit FIFO is always empty; input comes from the console.
+ * enough for Linux's amba-pl011 and sbsa-uart drivers. The console's ring is
+ * the transmit FIFO, with its trigger level at one half; input comes from the
+ * console.
  */
 #include <skerry/console.h>
 
@@ -44,22 +45,26 @@ static void write_dr(struct vcpu *v, struct emul_access *a)
 {
 	struct console_domain *c = con_of(v);
 
-	console_guest_putc(v->domain, (u8)a->value);
 	spin_lock(&c->lock);
-	if (!(c->ris & UARTINT_TX)) {
-		c->ris |= UARTINT_TX;
+	/* With the lock, so that vpl011_room() comes before this or after. */
+	if (console_guest_putc(v->domain, (u8)a->value) !=
+	    !!(c->ris & UARTINT_TX)) {
+		c->ris ^= UARTINT_TX;
 		set_line(v->domain);
 	}
 	spin_unlock(&c->lock);
+	console_tell_room();
 }
 
 static void read_fr(struct vcpu *v, struct emul_access *a)
 {
 	struct console_domain *c = con_of(v);
-	unsigned int n = READ_ONCE(c->rx_count);
+	unsigned int n = READ_ONCE(c->rx_count), out = READ_ONCE(c->out.count);
 
-	a->value = UARTFR_TXFE | (n ? 0 : UARTFR_RXFE) |
-		   (n == VPL011_FIFO ? UARTFR_RXFF : 0);
+	/* The start of a line stays: empty is what has room for a FIFO more. */
+	a->value = (out <= CONSOLE_RING / 2 ? UARTFR_TXFE : 0) |
+		   (out == CONSOLE_RING ? UARTFR_TXFF : 0) |
+		   (n ? 0 : UARTFR_RXFE) | (n == VPL011_FIFO ? UARTFR_RXFF : 0);
 }
 
 /*
@@ -142,6 +147,18 @@ bool vpl011_input(struct domain *d, u8 ch)
 	return room;
 }
 
+void vpl011_room(struct domain *d)
+{
+	struct console_domain *c = &d->console;
+
+	spin_lock(&c->lock);
+	if (READ_ONCE(c->out.count) <= CONSOLE_RING / 2) {
+		c->ris |= UARTINT_TX;
+		set_line(d);
+	}
+	spin_unlock(&c->lock);
+}
+
 int vpl011_init(struct domain *d)
 {
 	static const struct emul_region region = {
@@ -152,6 +169,8 @@ int vpl011_init(struct domain *d)
 	struct console_domain *c = &d->console;
 
 	spin_init(&c->lock, RANK_VCPU);
+	c->out.text = c->text;
+	c->out.size = sizeof(c->text);
 	c->ris = UARTINT_TX;
 	c->reg[UARTIFLS / 2] = 0x12;
 	c->reg[UARTCR / 2] = 0x300;

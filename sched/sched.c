@@ -119,7 +119,7 @@ void sched_wake(struct vcpu *v)
 	u64 now;
 
 	spin_lock(&c->lock);
-	if (v->sched.ready || domain_is_stopping(v->domain)) {
+	if (v->sched.ready || v->sched.paused || domain_is_stopping(v->domain)) {
 		spin_unlock(&c->lock);
 		return;
 	}
@@ -142,7 +142,9 @@ void sched_wake(struct vcpu *v)
 	v->sched.since = now;
 	if ((s64)(v->sched.vtime - (c->vtime - bonus)) < 0)
 		v->sched.vtime = c->vtime - bonus;
-	insert(c, v);
+	/* Blocked or paused, but it has not left yet: choose() puts it there. */
+	if (v != cur)
+		insert(c, v);
 	/* Alone, the running one has no slice and waits without a trap. */
 	if (!cur || first || preempts(v, cur))
 		ask(c, v->cpu);
@@ -169,6 +171,30 @@ void sched_kill(struct vcpu *v)
 	WRITE_ONCE(c->reap, 1U);
 	ask(c, v->cpu);
 	spin_unlock(&c->lock);
+}
+
+void sched_pause(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v);
+
+	spin_lock(&c->lock);
+	v->sched.paused = true;
+	v->sched.ready = false;
+	list_del(&v->sched.node);
+	ask(c, v->cpu);
+	spin_unlock(&c->lock);
+}
+
+void sched_resume(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v);
+
+	spin_lock(&c->lock);
+	v->sched.paused = false;
+	spin_unlock(&c->lock);
+	/* A CPU_ON before this has set the state, a later one wakes it. */
+	if (READ_ONCE(v->state) != VCPU_OFF)
+		sched_wake(v);
 }
 
 bool sched_is_contended(void)

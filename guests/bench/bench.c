@@ -6,7 +6,8 @@
  * IPRIORITYR byte, a register of the last redistributor.
  * Boot arguments: iterations=N (default 1000); `wait` only sits in WFI, to be
  * present beside a guest that measures; `spin_ms=N` only counts for so long,
- * `sleep_ms=N` only sleeps.
+ * `sleep_ms=N` only sleeps; `lines=N every_us=N` prints so many lines, at once
+ * or at such times.
  */
 #include "guest.h"
 
@@ -109,10 +110,29 @@ static void spin(u64 ms)
 		       to_ns(period) / turns);
 }
 
+/* The figure behind each line is how late it is. */
+static void print_lines(u64 count, u64 us)
+{
+	u64 start = now(), due, t;
+
+	for (u64 i = 1; i <= count; i++) {
+		due = start + i * us * ticks_per_us();
+		while ((t = now()) < due)
+			cpu_relax();
+		printf("BENCH_LINE %lu %lu\n", i,
+		       us ? (t - due) / ticks_per_us() : 0);
+	}
+}
+
 void guest_main(void)
 {
 	u64 ms = bootarg_num("spin_ms", 0);
+	u64 lines = bootarg_num("lines", 0);
 
+	if (lines) {
+		print_lines(lines, bootarg_num("every_us", 0));
+		return;
+	}
 	if (ms) {
 		spin(ms);
 		return;

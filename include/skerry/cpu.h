@@ -17,6 +17,9 @@ enum {
 	IPI_STOP = BIT(2),    /* panic elsewhere: park */
 };
 
+/* Kinds of physical interrupts that are counted. */
+enum { CPU_IRQ_TIMER, CPU_IRQ_IPI, CPU_IRQ_MAINT, CPU_IRQ_OTHER, NR_CPU_IRQS };
+
 struct cpu {
 	struct vcpu *current; /* loaded vCPU or NULL; assembly knows */
 	u64 stack_top;	      /* likewise */
@@ -28,6 +31,8 @@ struct cpu {
 	u32 online; /* any CPU reads */
 	u32 ranks;  /* debug: bit per lock rank held */
 	u64 mpidr;
+	u64 nr_irqs[NR_CPU_IRQS]; /* by kind; any CPU reads */
+	u32 vtimer_intid;	  /* as machine's: found sooner here */
 	bool in_panic;
 	/* For exceptions of EL2 itself: its own stack may be the cause. */
 	u8 panic_stack[3072] __attribute__((aligned(16)));

@@ -21,7 +21,8 @@ enum domain_state {
 	DOMAIN_OFF,	 /* all vCPUs have left, memory scrubbed */
 };
 
-enum stop_reason { STOP_OFF, STOP_RESET, STOP_CRASH };
+enum stop_reason { STOP_OFF, STOP_RESET, STOP_CRASH, STOP_DESTROY };
+extern const char *const stop_names[];
 
 struct domain_ram {
 	ipa_t ipa;
@@ -37,6 +38,7 @@ struct domain {
 	char name[DESCRIBE_NAME_SIZE];
 	u32 state; /* enum domain_state; written under lock */
 	u32 stop_reason;
+	bool paused;	      /* likewise */
 	struct spinlock lock; /* RANK_DOMAIN: state, stage2 changes, pool */
 	struct spinlock vcpu_lock; /* RANK_VCPU: power states of all vCPUs */
 	struct stage2 s2;
@@ -68,7 +70,12 @@ void domain_start(struct domain *d);
  * IPIs bring about. Any CPU; returns at once. The first reason wins.
  */
 void domain_stop(struct domain *d, enum stop_reason why);
-/* The same as a crash, with the reason and v's registers in the log. */
+/*
+ * No vCPU of d runs until it is resumed, though its time goes on. Any CPU;
+ * returns at once. Nothing happens to one that is not running.
+ */
+void domain_pause(struct domain *d, bool pause);
+/* domain_stop() for a crash, with the reason and v's registers in the log. */
 __printf(2, 3) void domain_crash(struct vcpu *v, const char *fmt, ...);
 /* A line about the guest's doing, at most a few per domain. */
 __printf(2, 3) void domain_log_once(struct domain *d, const char *fmt, ...);

@@ -22,6 +22,7 @@ struct sched_vcpu {
 	struct list node;   /* in the queue, when ready and not running */
 	struct list placed; /* among all vCPUs of its CPU */
 	bool ready;	    /* wants the CPU; running or queued */
+	bool paused;	    /* never ready, whoever wakes it */
 	u32 weight;
 	u64 slice;
 	u64 vtime;
@@ -53,6 +54,12 @@ void sched_wake(struct vcpu *v);
 void sched_block(struct vcpu *v);
 /* v's domain is stopping: it never runs again. Any CPU. */
 void sched_kill(struct vcpu *v);
+/*
+ * Not ready until sched_resume(), which wakes it unless it is off: then a vCPU
+ * that waited finds out that there was nothing. Any CPU, idempotent.
+ */
+void sched_pause(struct vcpu *v);
+void sched_resume(struct vcpu *v);
 /* After a trapped WFE: the next one goes first. On v's CPU. */
 void sched_pass(struct vcpu *v);
 /* Somebody else is ready on the calling CPU. */

@@ -41,3 +41,6 @@ unit-sched_life_test := $(unit-sched_test)
 unit-sched_random_test := $(unit-sched_test)
 unit-sched_smp_test := $(unit-sched_test)
 unit-cflags-sched_smp_test := -DHOST_THREADS -pthread
+unit-console_test := lib/fmt.c
+$O/unit/console_test: kernel/console.c kernel/log.c # included for their state
+$O/unit/shell_test: kernel/shell.c # included for its table

@@ -76,6 +76,9 @@ void lock_rank_drop(struct spinlock *l)
 void log_line(const char *fmt, ...)
 {
 }
+void log_at(enum log_level level, const char *fmt, ...)
+{
+}
 u64 time_now(void)
 {
 	return now;
@@ -105,6 +108,12 @@ int pl031_init(struct domain *d)
 	return 0;
 }
 void console_guest_flush(struct domain *d)
+{
+}
+void console_leave_input(const struct domain *d)
+{
+}
+void console_sync(void)
 {
 }
 void arch_vcpu_dump(const struct vcpu *v)
@@ -323,6 +332,12 @@ u64 time_freq(void)
 	return 1000000;
 }
 void sched_kill(struct vcpu *v)
+{
+}
+void sched_pause(struct vcpu *v)
+{
+}
+void sched_resume(struct vcpu *v)
 {
 }
 void sched_wake(struct vcpu *v)
