@@ -14,6 +14,9 @@ void cpu_idle(void)
 		v = sched_next();
 		if (v)
 			arch_enter(v);
+		/* Asked after sched_idle() looked: its IPI may be gone. */
+		if (READ_ONCE(this_cpu()->sched.reap))
+			continue;
 		/* Masked interrupts end WFI too, so none is missed. */
 		wfi();
 		irq_handle();

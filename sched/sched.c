@@ -16,6 +16,17 @@
 
 static u64 bonus, grain; /* in ticks */
 
+/* Virtual times wrap: only their distance counts. */
+static bool is_later(u64 a, u64 b)
+{
+	return (s64)(a - b) > 0;
+}
+
+static u64 later(u64 a, u64 b)
+{
+	return is_later(a, b) ? a : b;
+}
+
 static u64 us(u64 n)
 {
 	return n * time_freq() / 1000000;
@@ -65,7 +76,7 @@ static __noinline struct list *place_from_tail(struct sched_cpu *c, u64 vtime)
 {
 	struct list *at = c->queue.prev;
 
-	while (at != &c->queue && vcpu_of(at)->sched.vtime > vtime)
+	while (at != &c->queue && is_later(vcpu_of(at)->sched.vtime, vtime))
 		at = at->prev;
 	return at->next;
 }
@@ -78,7 +89,8 @@ static __force_inline void insert(struct sched_cpu *c, struct vcpu *v)
 {
 	struct list *at = c->queue.next;
 
-	if (at != &c->queue && v->sched.vtime >= vcpu_of(at)->sched.vtime)
+	if (at != &c->queue &&
+	    !is_later(vcpu_of(at)->sched.vtime, v->sched.vtime))
 		at = place_from_tail(c, v->sched.vtime);
 	list_add_before(at, &v->sched.node);
 }
@@ -88,7 +100,10 @@ static void charge(struct vcpu *v, u64 now)
 	u64 ran = now - v->sched.since;
 
 	v->sched.ran += ran;
-	v->sched.vtime += ran * SCHED_WEIGHT / v->sched.weight;
+	/* With the rest: many short runs of a great weight are not free. */
+	ran = ran * SCHED_WEIGHT + v->sched.rest;
+	v->sched.vtime += ran / v->sched.weight;
+	v->sched.rest = (u32)(ran % v->sched.weight);
 	v->sched.since = now;
 }
 
@@ -130,7 +145,7 @@ void sched_wake(struct vcpu *v)
 		charge(cur, now);
 		/* It may have been alone, and run for long. */
 		if (first)
-			c->vtime = max(c->vtime, cur->sched.vtime);
+			c->vtime = later(c->vtime, cur->sched.vtime);
 	}
 	v->sched.ready = true;
 	if (v == cur) {
@@ -140,8 +155,7 @@ void sched_wake(struct vcpu *v)
 		return;
 	}
 	v->sched.since = now;
-	if ((s64)(v->sched.vtime - (c->vtime - bonus)) < 0)
-		v->sched.vtime = c->vtime - bonus;
+	v->sched.vtime = later(v->sched.vtime, c->vtime - bonus);
 	/* Blocked or paused, but it has not left yet: choose() puts it there. */
 	if (v != cur)
 		insert(c, v);
@@ -212,7 +226,7 @@ void sched_pass(struct vcpu *v)
 						     sched.node);
 
 		charge(v, time_now());
-		v->sched.vtime = max(v->sched.vtime, head->sched.vtime);
+		v->sched.vtime = later(v->sched.vtime, head->sched.vtime);
 		WRITE_ONCE(c->resched, 1U);
 	}
 	spin_unlock(&c->lock);
@@ -267,7 +281,7 @@ static struct vcpu *choose(struct sched_cpu *c, u64 now)
 	if (!list_is_empty(&c->queue)) {
 		v = vcpu_of(c->queue.next);
 		list_del(&v->sched.node);
-		c->vtime = max(c->vtime, v->sched.vtime);
+		c->vtime = later(c->vtime, v->sched.vtime);
 		if (v != prev) {
 			u64 waited = now - v->sched.since;
 
@@ -277,6 +291,9 @@ static struct vcpu *choose(struct sched_cpu *c, u64 now)
 			c->nr_switches++;
 		}
 		v->sched.since = now;
+	} else if (prev) {
+		/* Idle now: who wakes next is not to be behind what ran. */
+		c->vtime = later(c->vtime, prev->sched.vtime);
 	}
 	c->running = v;
 	return v;
@@ -318,42 +335,51 @@ struct vcpu *sched_next(void)
 	return v;
 }
 
-static void reap(struct cpu *cpu)
+static bool is_stopped(const struct vcpu *v)
 {
-	struct sched_cpu *c = &cpu->sched;
+	return domain_is_stopping(v->domain);
+}
 
-	WRITE_ONCE(c->reap, 0U);
-	for (struct list *at = c->placed.next, *next; at != &c->placed;
-	     at = next) {
+static bool is_off(const struct vcpu *v)
+{
+	return !v->fresh && READ_ONCE(v->state) == VCPU_OFF &&
+	       READ_ONCE(v->domain->state) == DOMAIN_RUNNING;
+}
+
+/* Under the lock, as others are placed by the worker. */
+static struct vcpu *find(struct sched_cpu *c, bool (*is)(const struct vcpu *v))
+{
+	list_for_each(at, &c->placed) {
 		struct vcpu *v = list_entry(at, struct vcpu, sched.placed);
 
-		next = at->next;
-		if (!domain_is_stopping(v->domain))
-			continue;
-		timer_cancel(&v->ptimer.timer);
-		timer_cancel(&v->vtimer);
-		if (cpu->fp_owner == v)
-			cpu->fp_owner = NULL;
-		spin_lock(&c->lock);
-		list_del(at);
-		if (c->running == v)
-			c->running = NULL;
-		spin_unlock(&c->lock);
-		domain_vcpu_left(v);
+		if (is(v))
+			return v;
 	}
+	return NULL;
 }
 
 void sched_idle(void)
 {
 	struct cpu *cpu = this_cpu();
+	struct sched_cpu *c = &cpu->sched;
+	struct vcpu *v;
 
-	if (READ_ONCE(cpu->sched.reap))
-		reap(cpu);
-	list_for_each(at, &cpu->sched.placed) {
-		struct vcpu *v = list_entry(at, struct vcpu, sched.placed);
-
-		if (!v->fresh && READ_ONCE(v->state) == VCPU_OFF &&
-		    READ_ONCE(v->domain->state) == DOMAIN_RUNNING)
-			reset(v);
+	spin_lock(&c->lock);
+	WRITE_ONCE(c->reap, 0U);
+	while ((v = find(c, is_stopped))) {
+		list_del(&v->sched.placed);
+		spin_unlock(&c->lock);
+		timer_cancel(&v->ptimer.timer);
+		timer_cancel(&v->vtimer);
+		if (cpu->fp_owner == v)
+			cpu->fp_owner = NULL;
+		domain_vcpu_left(v);
+		spin_lock(&c->lock);
 	}
+	while ((v = find(c, is_off))) {
+		spin_unlock(&c->lock);
+		reset(v);
+		spin_lock(&c->lock);
+	}
+	spin_unlock(&c->lock);
 }

@@ -24,6 +24,7 @@ struct sched_vcpu {
 	bool ready;	    /* wants the CPU; running or queued */
 	bool paused;	    /* never ready, whoever wakes it */
 	u32 weight;
+	u32 rest; /* of the division by it */
 	u64 slice;
 	u64 vtime;
 	u64 since; /* it began to run, or became ready */
