@@ -76,7 +76,7 @@ static void test_pending(void **state)
 }
 
 /* Power-on while it is still loaded: it leaves and is reset first. */
-static void __unused test_pending_loaded(void **state)
+static void test_pending_loaded(void **state)
 {
 	(void)state;
 	start(0);
@@ -233,7 +233,7 @@ static void stop_3(struct vcpu *v)
 	remote(stop, 3);
 }
 /* Nothing that another CPU says may be slept over. */
-static void __unused test_kill_while_idle(void **state)
+static void test_kill_while_idle(void **state)
 {
 	(void)state;
 	assert_int_equal(runs(), -1);
@@ -253,9 +253,9 @@ int main(void)
 		cmocka_unit_test_setup(test_kill, setup),
 		cmocka_unit_test_setup(test_kill_domain, setup),
 		cmocka_unit_test_setup(test_kill_pending, setup),
-		/* Not yet: */
-		/* cmocka_unit_test_setup(test_pending_loaded, setup), */
-		/* cmocka_unit_test_setup(test_kill_while_idle, setup), */
+
+		cmocka_unit_test_setup(test_pending_loaded, setup),
+		cmocka_unit_test_setup(test_kill_while_idle, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,7 +197,7 @@ static void test_random(void **state)
 	(void)state;
 	random_run(false);
 }
-static void __unused test_random_races(void **state)
+static void test_random_races(void **state)
 {
 	(void)state;
 	random_run(true);
@@ -207,8 +207,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_random, setup),
-		/* Not yet: */
-		/* cmocka_unit_test_setup(test_random_races, setup), */
+
+		cmocka_unit_test_setup(test_random_races, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,7 +293,7 @@ static void give_work(unsigned int *seed)
 	}
 }
 
-static void __unused test_random(void **state)
+static void test_random(void **state)
 {
 	unsigned int seed = 3;
 
@@ -358,8 +358,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wake_idle),
-		/* Not yet: */
-		/* cmocka_unit_test(test_random), */
+
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

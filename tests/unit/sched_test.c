@@ -324,7 +324,7 @@ static void test_alone(void **state)
 }
 
 /* The same where the CPU was idle in between. */
-static void __unused test_alone_then_idle(void **state)
+static void test_alone_then_idle(void **state)
 {
 	u64 got;
 
@@ -368,7 +368,7 @@ static void test_pass(void **state)
 }
 
 /* Woken before the CPU looked: it goes on. */
-static void __unused test_block_and_wake(void **state)
+static void test_block_and_wake(void **state)
 {
 	(void)state;
 	for (unsigned int others = 0; others < 3; others++)
@@ -401,7 +401,7 @@ static void wake_2_later(void)
 	wake(2);
 }
 /* Another CPU reads the time after this one, and has the lock before it. */
-static void __unused test_late_lock(void **state)
+static void test_late_lock(void **state)
 {
 	(void)state;
 	start(0);
@@ -418,7 +418,7 @@ static void __unused test_late_lock(void **state)
 }
 
 /* Heavy ones pay for short runs too. */
-static void __unused test_short_runs(void **state)
+static void test_short_runs(void **state)
 {
 	(void)state;
 	set(0, SCHED_MAX_WEIGHT, SLICE);
@@ -439,7 +439,7 @@ static void __unused test_short_runs(void **state)
 }
 
 /* Virtual time of light ones goes round within some years. */
-static void __unused test_wrap(void **state)
+static void test_wrap(void **state)
 {
 	u64 was;
 
@@ -474,12 +474,12 @@ int main(void)
 		cmocka_unit_test_setup(test_bonus, setup),
 		cmocka_unit_test_setup(test_alone, setup),
 		cmocka_unit_test_setup(test_pass, setup),
-		/* Not yet: */
-		/* cmocka_unit_test_setup(test_alone_then_idle, setup), */
-		/* cmocka_unit_test_setup(test_block_and_wake, setup), */
-		/* cmocka_unit_test_setup(test_late_lock, setup), */
-		/* cmocka_unit_test_setup(test_short_runs, setup), */
-		/* cmocka_unit_test_setup(test_wrap, setup), */
+
+		cmocka_unit_test_setup(test_alone_then_idle, setup),
+		cmocka_unit_test_setup(test_block_and_wake, setup),
+		cmocka_unit_test_setup(test_late_lock, setup),
+		cmocka_unit_test_setup(test_short_runs, setup),
+		cmocka_unit_test_setup(test_wrap, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
