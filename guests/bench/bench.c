@@ -7,7 +7,7 @@
  * Boot arguments: iterations=N (default 1000); `wait` only sits in WFI, to be
  * present beside a guest that measures; `spin_ms=N` only counts for so long,
  * `sleep_ms=N` only sleeps; `lines=N every_us=N` prints so many lines, at once
- * or at such times.
+ * or at such times; `plant=N` first fills 256 KiB with N times a constant.
  */
 #include "guest.h"
 
@@ -17,6 +17,7 @@
 #define UNKNOWN_FN	0x8600fe01ul /* no such vendor function */
 
 static u64 iterations, gicr_last;
+static u64 planted[32768];
 
 static void affinity_info(void)
 {
@@ -124,6 +125,15 @@ static void print_lines(u64 count, u64 us)
 	}
 }
 
+/* Fills memory with what is nowhere else, as it is computed here. */
+static void plant(u64 seed)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(planted); i++)
+		WRITE_ONCE(planted[i], seed * 0x9e3779b97f4a7c15ul);
+	dsb();
+	printf("BENCH_PLANTED %lu\n", (u64)ARRAY_SIZE(planted));
+}
+
 void guest_main(void)
 {
 	u64 ms = bootarg_num("spin_ms", 0);
@@ -133,6 +143,8 @@ void guest_main(void)
 		print_lines(lines, bootarg_num("every_us", 0));
 		return;
 	}
+	if (bootarg_num("plant", 0))
+		plant(bootarg_num("plant", 0));
 	if (ms) {
 		spin(ms);
 		return;

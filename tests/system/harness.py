@@ -100,6 +100,7 @@ class Boot:
     force: bool = False
     hyp: str = HYP
     typed: tuple = ()
+    extra: list = field(default_factory=list)	# more arguments for QEMU
     text: str = None		# the whole description instead of guests
     virtualization: bool = True
 
@@ -117,7 +118,8 @@ class Boot:
                                gic=self.gic, cpu=self.cpu,
                                icount=self.icount,
                                icount_shift=self.icount_shift,
-                               virtualization=self.virtualization)
+                               virtualization=self.virtualization,
+                               extra=self.extra)
         blob = machine.device_tree(os.path.join(out, "board.dtb"))
         with open(self.hyp, "rb") as f:
             image = f.read()

@@ -150,7 +150,8 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
     """Runs QEMU to the end of the guests (or to a line that matches `until`).
 
     typed: (pattern, text) pairs; when the console shows the pattern, the text
-    is typed, each pair once and in order. log: a file for the console.
+    is typed, or a function called, each pair once and in order. log: a file for
+    the console.
     """
     command = [machine.qemu] + machine.options() + args + [
         "-monitor", "none", "-serial", "stdio"]
@@ -184,8 +185,12 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
                     stop = time.monotonic()
             seen += "\n".join(new + [console.rest])
             if typed and re.search(typed[0][0], seen):
-                proc.stdin.write(typed.pop(0)[1].encode())
-                proc.stdin.flush()
+                what = typed.pop(0)[1]
+                if callable(what):
+                    what()
+                else:
+                    proc.stdin.write(what.encode())
+                    proc.stdin.flush()
                 seen = ""
             if not stop and verdict.panic:
                 stop = time.monotonic() + GRACE_PANIC
