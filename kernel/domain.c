@@ -104,15 +104,18 @@ static void all_off(void)
 static void finish(struct work *w)
 {
 	struct domain *d = container_of(w, struct domain, end);
-	u64 ran = 0;
+	u64 ran = 0, worst = 0;
 
 	console_guest_flush(d);
 	stage2_exit(&d->s2);
 	build_release_ram(d);
-	for (unsigned int i = 0; i < d->nr_vcpus; i++)
+	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
 		ran += d->vcpus[i]->sched.ran;
-	log_line("d%u %s: ran %lu us", d->id, d->name,
-		 ran * 1000 / (time_freq() / 1000));
+		worst = max(worst, d->vcpus[i]->sched.worst_wait);
+	}
+	log_line("d%u %s: ran %lu us, waited %lu us at worst", d->id, d->name,
+		 ran * 1000 / (time_freq() / 1000),
+		 worst * 1000 / (time_freq() / 1000));
 	if (d->stop_reason != STOP_CRASH)
 		log_line("d%u %s: %s", d->id, d->name,
 			 stop_names[d->stop_reason]);
