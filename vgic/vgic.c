@@ -357,7 +357,7 @@ void vgic_refresh(struct vcpu *v)
 		v->vgic.held = true;
 		if (!v->vgic.in_access)
 			wait_while_held(d, v);
-	} else if (likely(vgic_is_local(v))) {
+	} else if (likely(v->vgic.loaded)) { /* so it is here */
 		vgic_redo_lrs(v, v->vgic.changed);
 		v->vgic.changed = 0;
 		if (!list_is_empty(&v->vgic.queue))
