@@ -17,6 +17,7 @@ static void check_started(unsigned int i, unsigned int starts,
 {
 	assert_int_equal(books[i].starts, starts);
 	assert_int_equal(books[i].resets, resets);
+	assert_int_equal(books[i].vgic_resets, resets);
 	if (!starts)
 		return;
 	assert_int_equal(books[i].entry.v, 0x40080000);

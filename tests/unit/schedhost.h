@@ -52,7 +52,7 @@ static struct domain doms[NR_VCPUS]; /* each vCPU one of its own, at first */
 
 /* Of each vCPU. */
 static struct books {
-	unsigned int resets, starts, left;
+	unsigned int resets, vgic_resets, starts, left;
 	ipa_t entry;
 	u64 arg;
 	bool wfi, wfe; /* trap */
@@ -121,6 +121,7 @@ void arch_vcpu_reset(struct vcpu *v)
 void vgic_vcpu_reset(struct vcpu *v)
 {
 	assert_int_equal(v->cpu, host_this_cpu->id);
+	books[v - vcpus].vgic_resets++;
 }
 void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg)
 {
