@@ -149,16 +149,14 @@ void sched_wake(struct vcpu *v)
 	}
 	v->sched.ready = true;
 	if (v == cur) {
-		/* It has blocked, but its CPU has not chosen another yet. */
+		/* Blocked or paused, but not left yet: choose() puts it back. */
 		ask(c, v->cpu);
 		spin_unlock(&c->lock);
 		return;
 	}
 	v->sched.since = now;
 	v->sched.vtime = later(v->sched.vtime, c->vtime - bonus);
-	/* Blocked or paused, but it has not left yet: choose() puts it there. */
-	if (v != cur)
-		insert(c, v);
+	insert(c, v);
 	/* Alone, the running one has no slice and waits without a trap. */
 	if (!cur || first || preempts(v, cur))
 		ask(c, v->cpu);
