@@ -139,12 +139,16 @@ $O/skerry.bin: $O/skerry.elf
 # --- host checks: tests/unit/build.mk names the sources of each test -------
 -include tests/unit/build.mk
 units := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*_test.c))
+# One compilation of several files tells the headers of the last one only.
+unit-headers := $(wildcard tests/unit/*.h tests/host/include/*/*.h \
+  include/skerry/*.h include/skerry/*/*.h arch/arm64/*.h vgic/*.h)
 unit-cflags := -std=gnu11 -g -O1 -fsanitize=address,undefined \
   -fno-sanitize-recover=undefined -Wall -Wextra -Wno-unused-parameter -D__HOST__ \
-  -Iinclude -Itests/host/include -Ithird_party/libfdt -include $(hdr) -MMD -MP
+  -Iinclude -Itests/host/include -Ithird_party/libfdt -include $(hdr)
 define unit-rule
-$O/unit/$1: tests/unit/$1.c $$(unit-$1) $$(hdr) Makefile tests/unit/build.mk
-	$$(call run,HCC) $$(HOSTCC) $$(unit-cflags) $$(unit-cflags-$1) -MF $$@.d -MT $$@ \
+$O/unit/$1: tests/unit/$1.c $$(unit-$1) $$(hdr) $$(unit-headers) Makefile \
+  tests/unit/build.mk
+	$$(call run,HCC) $$(HOSTCC) $$(unit-cflags) $$(unit-cflags-$1) \
 	  -o $$@ $$< $$(unit-$1) -lcmocka
 endef
 $(foreach u,$(notdir $(units)),$(eval $(call unit-rule,$u)))
@@ -205,4 +209,4 @@ bench: setup
 	$Qtools/bench
 
 clean: ; $Qrm -rf $O
--include $(objs:.o=.d) $(units:=.d) $O/include/offsets.h.d
+-include $(objs:.o=.d) $O/include/offsets.h.d

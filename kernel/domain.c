@@ -100,22 +100,45 @@ static void all_off(void)
 	}
 }
 
+/* The scheduler's record of all its vCPUs. */
+static void report(const struct domain *d)
+{
+	u32 wakes[ARRAY_SIZE(d->vcpus[0]->sched.wakes)] = {0};
+	u64 ran = 0, worst = 0, nr = 0;
+	char text[160] = "";
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
+		const struct sched_vcpu *s = &d->vcpus[i]->sched;
+
+		ran += s->ran;
+		worst = max(worst, s->worst_wake);
+		for (unsigned int n = 0; n < ARRAY_SIZE(wakes); n++)
+			wakes[n] += s->wakes[n];
+	}
+	for (unsigned int n = 0; n < ARRAY_SIZE(wakes); n++) {
+		nr += wakes[n];
+		if (wakes[n] && len < sizeof(text))
+			len += (size_t)fmt_snprintf(text + len,
+						    sizeof(text) - len,
+						    "%s%u within %lu ns",
+						    len ? ", " : ": ", wakes[n],
+						    time_to_ns(2UL << n));
+	}
+	log_line("d%u %s: ran %lu us", d->id, d->name, time_to_us(ran));
+	log_line("d%u %s: woken %lu times, at worst in %lu ns%s", d->id,
+		 d->name, nr, time_to_ns(worst), text);
+}
+
 /* No CPU runs it any more: what it owned goes back, scrubbed. */
 static void finish(struct work *w)
 {
 	struct domain *d = container_of(w, struct domain, end);
-	u64 ran = 0, worst = 0;
 
 	console_guest_flush(d);
 	stage2_exit(&d->s2);
 	build_release_ram(d);
-	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
-		ran += d->vcpus[i]->sched.ran;
-		worst = max(worst, d->vcpus[i]->sched.worst_wait);
-	}
-	log_line("d%u %s: ran %lu us, waited %lu us at worst", d->id, d->name,
-		 ran * 1000 / (time_freq() / 1000),
-		 worst * 1000 / (time_freq() / 1000));
+	report(d);
 	if (d->stop_reason != STOP_CRASH)
 		log_line("d%u %s: %s", d->id, d->name,
 			 stop_names[d->stop_reason]);

@@ -16,11 +16,6 @@
 static char line[80];
 static unsigned int len;
 
-static u64 to_us(u64 ticks)
-{
-	return ticks * 1000 / (time_freq() / 1000);
-}
-
 static const char *state_of(const struct domain *d)
 {
 	u32 state = READ_ONCE(d->state);
@@ -49,7 +44,7 @@ static void print_vcpus(struct domain *d)
 
 		/* One that is alone is charged only when it leaves. */
 		print("d%u.%u CPU %u %-7s weight %u, ran %lu ms, waited %lu ms,"
-		      " at worst %lu us, %lu runs",
+		      " woken in %lu us at worst, %lu runs",
 		      d->id, i, v->cpu,
 		      !on || domain_is_stopping(d) ? "off"
 		      : d->paused		   ? "paused"
@@ -57,9 +52,9 @@ static void print_vcpus(struct domain *d)
 		      : v->sched.ready		   ? "ready"
 						   : "waiting",
 		      v->sched.weight,
-		      to_us(ran + (runs ? time_now() - since : 0)) / 1000,
-		      to_us(v->sched.waited) / 1000, to_us(v->sched.worst_wait),
-		      v->sched.nr_runs);
+		      time_to_us(ran + (runs ? time_now() - since : 0)) / 1000,
+		      time_to_us(v->sched.waited) / 1000,
+		      time_to_us(v->sched.worst_wake), v->sched.nr_runs);
 	}
 }
 

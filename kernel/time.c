@@ -55,13 +55,14 @@ void timer_cancel(struct timer *t)
 void time_irq(void)
 {
 	struct cpu *cpu = this_cpu();
+	u64 now = time_now();
 
 	/* Each expired timer once; a callback may arm its own again. */
 	while (!list_is_empty(&cpu->timers)) {
 		struct timer *t = list_entry(cpu->timers.next, struct timer,
 					     node);
 
-		if (t->deadline > time_now())
+		if (t->deadline > now)
 			break;
 		list_del(&t->node);
 		t->fn(t);

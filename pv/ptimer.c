@@ -34,7 +34,11 @@ static void expired(struct timer *timer)
 
 static void vtimer_due(struct timer *timer)
 {
-	vgic_timer_due(container_of(timer, struct vcpu, vtimer));
+	struct vcpu *v = container_of(timer, struct vcpu, vtimer);
+
+	v->sched.due = timer->deadline;
+	vgic_timer_due(v);
+	v->sched.due = 0;
 }
 
 void ptimer_vcpu_init(struct vcpu *v)

@@ -3,13 +3,15 @@
  * Weighted round-robin by virtual time (start-time fair queueing): the ready
  * vCPU with the least virtual time runs for its slice. One that wakes is at
  * most BONUS behind the others, so sleep is no credit; it takes the CPU at once
- * from one of lower weight, or when it is clearly behind.
+ * from one of lower weight, or when it is clearly behind. Who is preempted so
+ * goes on with the rest of its slice, before the others have their turn.
  */
 #include <skerry/sched.h>
 
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 #include <skerry/init.h>
+#include <skerry/string.h>
 
 #define BONUS_US 2000
 #define GRAIN_US 500
@@ -107,14 +109,17 @@ static void charge(struct vcpu *v, u64 now)
 	v->sched.since = now;
 }
 
-/* v is in the queue, cur was charged up to now. */
-static bool preempts(const struct vcpu *v, const struct vcpu *cur)
+/* v is in the queue. */
+static bool preempts(const struct vcpu *v, struct vcpu *cur, u64 now)
 {
-	u64 lead = cur->sched.vtime - v->sched.vtime;
+	bool heavier = v->sched.weight > cur->sched.weight;
 
-	if ((s64)lead <= 0)
-		return false;
-	return v->sched.weight > cur->sched.weight || lead > grain;
+	/* What cur has run since makes that but clearer. */
+	if (heavier && is_later(cur->sched.vtime, v->sched.vtime))
+		return true;
+	charge(cur, now);
+	return is_later(cur->sched.vtime,
+			v->sched.vtime + (heavier ? 0 : grain));
 }
 
 static void ask(struct sched_cpu *c, unsigned int cpu)
@@ -141,11 +146,10 @@ void sched_wake(struct vcpu *v)
 	now = time_now();
 	cur = c->running;
 	first = list_is_empty(&c->queue);
-	if (cur) {
+	/* It may have been alone, and run for long. */
+	if (cur && first) {
 		charge(cur, now);
-		/* It may have been alone, and run for long. */
-		if (first)
-			c->vtime = later(c->vtime, cur->sched.vtime);
+		c->vtime = later(c->vtime, cur->sched.vtime);
 	}
 	v->sched.ready = true;
 	if (v == cur) {
@@ -154,11 +158,13 @@ void sched_wake(struct vcpu *v)
 		spin_unlock(&c->lock);
 		return;
 	}
-	v->sched.since = now;
+	v->sched.since = v->sched.due ?: now;
+	v->sched.woken = true;
+	v->sched.left = 0;
 	v->sched.vtime = later(v->sched.vtime, c->vtime - bonus);
 	insert(c, v);
 	/* Alone, the running one has no slice and waits without a trap. */
-	if (!cur || first || preempts(v, cur))
+	if (!cur || first || preempts(v, cur, now))
 		ask(c, v->cpu);
 	spin_unlock(&c->lock);
 }
@@ -225,6 +231,7 @@ void sched_pass(struct vcpu *v)
 
 		charge(v, time_now());
 		v->sched.vtime = later(v->sched.vtime, head->sched.vtime);
+		c->slice_until = 0;
 		WRITE_ONCE(c->resched, 1U);
 	}
 	spin_unlock(&c->lock);
@@ -257,6 +264,8 @@ static bool take_pending(struct vcpu *v)
 	if (take) {
 		arch_vcpu_start(v, IPA(v->on_entry), v->on_arg);
 		v->fresh = false;
+		v->sched.worst_wake = 0;
+		memset(v->sched.wakes, 0, sizeof(v->sched.wakes));
 		WRITE_ONCE(v->state, VCPU_ON);
 	}
 	spin_unlock(&d->vcpu_lock);
@@ -265,35 +274,71 @@ static bool take_pending(struct vcpu *v)
 	return take;
 }
 
+/* v is to run, and has been ready since it woke or was preempted. */
+static void record(struct vcpu *v, u64 now)
+{
+	u64 waited = now - v->sched.since;
+
+	v->sched.waited += waited;
+	v->sched.nr_runs++;
+	if (v->sched.woken) {
+		v->sched.woken = false;
+		v->sched.worst_wake = max(v->sched.worst_wake, waited);
+		v->sched.wakes[63 - __builtin_clzl(waited | 1)]++;
+	}
+	v->sched.since = now;
+}
+
 /* Under the lock: account for what ran, and choose. */
 static struct vcpu *choose(struct sched_cpu *c, u64 now)
 {
 	struct vcpu *prev = c->running, *v = NULL;
+	bool stays = prev && prev->sched.ready;
 
 	WRITE_ONCE(c->resched, 0U);
 	if (prev) {
 		charge(prev, now);
-		if (prev->sched.ready)
-			insert(c, prev);
+		prev->sched.left = c->slice_until > now ? c->slice_until - now
+							: 0;
 	}
-	if (!list_is_empty(&c->queue)) {
+	if (!list_is_empty(&c->queue))
 		v = vcpu_of(c->queue.next);
+	if (stays && (!v || is_later(v->sched.vtime, prev->sched.vtime))) {
+		v = prev;
+	} else if (v) {
 		list_del(&v->sched.node);
-		c->vtime = later(c->vtime, v->sched.vtime);
-		if (v != prev) {
-			u64 waited = now - v->sched.since;
-
-			v->sched.waited += waited;
-			v->sched.worst_wait = max(v->sched.worst_wait, waited);
-			v->sched.nr_runs++;
-			c->nr_switches++;
-		}
-		v->sched.since = now;
-	} else if (prev) {
-		/* Idle now: who wakes next is not to be behind what ran. */
-		c->vtime = later(c->vtime, prev->sched.vtime);
+		if (stays && prev->sched.left) /* preempted: it is the next */
+			list_add_before(c->queue.next, &prev->sched.node);
+		else if (stays)
+			insert(c, prev);
+		record(v, now);
 	}
+	/*
+	 * The least virtual time, unless v was preempted. Idle now: who wakes
+	 * next is not to be behind what ran.
+	 */
+	if (v ? !v->sched.left : prev != NULL)
+		c->vtime = later(c->vtime, (v ?: prev)->sched.vtime);
 	c->running = v;
+	return v;
+}
+
+/*
+ * v was chosen, but is not to be entered as it is. NULL: what is loaded leaves
+ * first, for the idle loop to reap, or for v's reset.
+ */
+static __noinline struct vcpu *put_off(struct cpu *cpu, struct vcpu *v)
+{
+	struct sched_cpu *c = &cpu->sched;
+	u32 state = READ_ONCE(v->state);
+
+	if (c->reap || (state == VCPU_PENDING && cpu->current == v)) {
+		insert(c, v);
+		return c->running = NULL;
+	}
+	/* Switched off while it was being woken: a wake too many. */
+	if (state == VCPU_OFF)
+		v->sched.ready = false;
 	return v;
 }
 
@@ -301,7 +346,7 @@ struct vcpu *sched_next(void)
 {
 	struct cpu *cpu = this_cpu();
 	struct sched_cpu *c = &cpu->sched;
-	bool contended;
+	bool contended, usual;
 	struct vcpu *v;
 	u64 now;
 
@@ -310,23 +355,19 @@ struct vcpu *sched_next(void)
 		/* Not before: a wake by another CPU may have charged up to now. */
 		now = time_now();
 		v = choose(c, now);
-		/* What is loaded leaves first, if it is to be off or reset. */
-		if (v && (c->reap || (READ_ONCE(v->state) == VCPU_PENDING &&
-				      cpu->current == v))) {
-			insert(c, v);
-			c->running = v = NULL;
-		}
-		/* Switched off while it was being woken: a wake too many. */
-		if (v && READ_ONCE(v->state) == VCPU_OFF)
-			v->sched.ready = false;
+		usual = !v || (READ_ONCE(v->state) == VCPU_ON && !c->reap);
+		if (unlikely(!usual))
+			v = put_off(cpu, v);
 		contended = !list_is_empty(&c->queue);
 		spin_unlock(&c->lock);
-	} while (v && (!v->sched.ready || (READ_ONCE(v->state) == VCPU_PENDING &&
-					   !take_pending(v))));
-	if (v && contended)
-		timer_arm(&c->slice_end, now + v->sched.slice);
-	else
+	} while (unlikely(!usual && v) && (!v->sched.ready || !take_pending(v)));
+	c->slice_until = 0;
+	if (v && contended) {
+		c->slice_until = now + (v->sched.left ?: v->sched.slice);
+		timer_arm(&c->slice_end, c->slice_until);
+	} else {
 		timer_cancel(&c->slice_end);
+	}
 	if (v)
 		arch_vcpu_trap_wait(v, contended || v->domain->wfi_trap,
 				    contended);

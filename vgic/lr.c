@@ -76,11 +76,9 @@ static void refold(struct vcpu *v, unsigned int n)
 	vgic_requeue(v->domain, irq, v);
 }
 
-void vgic_end_queued(struct vcpu *v)
+void vgic_end_some(struct vcpu *v)
 {
-	unsigned int eois = v->vgic.waiting ? gic_take_eois() : 0;
-
-	for (; unlikely(eois); eois--) {
+	for (unsigned int eois = gic_take_eois(); unlikely(eois); eois--) {
 		list_for_each(at, &v->vgic.queue) {
 			struct vgic_irq *irq = list_entry(at, struct vgic_irq,
 							  node);

@@ -66,7 +66,12 @@ void vgic_fold_all(struct vcpu *v);
 /* The same for each LR of the mask, or make it pending again. */
 void vgic_redo_lrs(struct vcpu *v, u64 mask);
 /* Ends that met no LR belong to the most urgent active one of the queue. */
-void vgic_end_queued(struct vcpu *v);
+void vgic_end_some(struct vcpu *v);
+static inline void vgic_end_queued(struct vcpu *v)
+{
+	if (unlikely(v->vgic.waiting))
+		vgic_end_some(v);
+}
 /* True when irq's LR, emptied by the guest, could be used again. */
 bool vgic_repend(struct domain *d, struct vgic_irq *irq);
 /* Queued interrupts into LRs, the most urgent first. */

@@ -23,14 +23,23 @@ struct sched_vcpu {
 	struct list placed; /* among all vCPUs of its CPU */
 	bool ready;	    /* wants the CPU; running or queued */
 	bool paused;	    /* never ready, whoever wakes it */
+	bool woken;	    /* has not run since */
 	u32 weight;
 	u32 rest; /* of the division by it */
 	u64 slice;
+	u64 left; /* of the slice in which it was preempted, or 0 */
 	u64 vtime;
 	u64 since; /* it began to run, or became ready */
+	u64 due;   /* or was to, by a timer; 0; only its CPU sets it */
 	/* For the figures. */
-	u64 ran, waited, worst_wait;
-	u64 nr_runs;
+	u64 ran, waited, nr_runs;
+	/*
+	 * Wakes since it was last started, by the time from each (a timer's
+	 * from when it was due) until it ran: the longest, and how many of
+	 * 2^n to 2^(n+1) ticks (n = 0: or none).
+	 */
+	u64 worst_wake;
+	u32 wakes[64];
 };
 
 /* Of a CPU. */
@@ -41,9 +50,9 @@ struct sched_cpu {
 	struct vcpu *running; /* NULL: idle */
 	u64 vtime;	      /* the least a vCPU may wake with, plus a bonus */
 	struct timer slice_end;
+	u64 slice_until; /* of `running`; 0: no other is ready */
 	u32 resched; /* look again before the guest is entered; any CPU sets */
 	u32 reap;    /* a domain is stopping; likewise */
-	u64 nr_switches;
 };
 
 void sched_init_cpu(unsigned int cpu);

@@ -16,6 +16,15 @@ struct timer {
 
 u64 time_now(void);
 u64 time_freq(void);
+/* Right up to 2^54 and 2^44 ticks. */
+static inline u64 time_to_us(u64 ticks)
+{
+	return ticks * 1000 / (time_freq() / 1000);
+}
+static inline u64 time_to_ns(u64 ticks)
+{
+	return ticks * 1000000 / (time_freq() / 1000);
+}
 void time_init_cpu(void);
 void timer_init(struct timer *t, void (*fn)(struct timer *t));
 /* (Re)arm; a deadline in the past fires as soon as interrupts are looked at. */

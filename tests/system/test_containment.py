@@ -56,7 +56,8 @@ ATTACKS = {
 
 def rt(name="rt", weight=WEIGHT, cpu=None, **args):
     words = " ".join(f"{key}={value}" for key, value in args.items())
-    extra = f"skerry,weight = <{weight}>;"
+    # Every wait ends in EL2, so that its record has each period.
+    extra = f"skerry,weight = <{weight}>; skerry,wfi = \"trap\";"
     if cpu is not None:
         extra += (" v0 { compatible = \"xen,vcpu\"; id = <0>; "
                   f"hard-affinity = \"{cpu}\"; }};")
@@ -103,10 +104,24 @@ def expect_within(result, what):
     assert order == sorted(order), report(result, f"order {order}")
 
 
-def waited(result):
-    """The longest that the loop was ready and did not run, by EL2's record."""
-    line = result.lines[line_of(result, r"^\(sk\) d2 rt: ran \d+ us, waited")]
-    return int(re.search(r"waited (\d+) us", line)[1])
+def record(result):
+    """EL2's own: wakes of the loop, the longest until it ran, and how many by
+    the power of two below which that was (both in ns)."""
+    line = result.lines[line_of(result, r"^\(sk\) d2 rt: woken ")]
+    woken, worst = re.search(r"woken (\d+) times, at worst in (\d+) ns",
+                             line).groups()
+    within = {int(ns): int(nr)
+              for nr, ns in re.findall(r"(\d+) within (\d+) ns", line)}
+    assert sum(within.values()) == int(woken), report(result, line)
+    return int(woken), int(worst), within
+
+
+def expect_record(result, periods, late_us):
+    """It was woken for each period, and ran before that was missed. An
+    interrupt that EL2 was late to take counts from when the timer was due."""
+    woken, worst, _ = record(result)
+    assert woken >= periods, report(result, f"{woken} wakes")
+    assert worst < 1000 * late_us, report(result, f"{worst} ns")
 
 
 def expect_end(result, what, periods):
@@ -134,8 +149,7 @@ def test_one_cpu(what):
                   [hostile(what, ms), rt(periods=periods, settle_us=SETTLE)],
                   cpus=1, timeout=90).run()
     expect_end(result, what, periods)
-    # Its start counts in, when it is one of many that are new.
-    assert waited(result) < 900, report(result, f"{waited(result)} us")
+    expect_record(result, periods, 100)
 
 
 @pytest.mark.parametrize("what", ATTACKS)
@@ -155,6 +169,7 @@ def test_two_cpus(what):
                       max_late_us=500), beat],
                   cpus=2, timeout=90).run()
     expect_end(result, what, periods)
+    expect_record(result, periods, 500)
 
 
 @pytest.mark.parametrize("what, cpu", [
@@ -168,6 +183,7 @@ def test_newer_cpu(what, cpu):
                    rt(periods=periods, settle_us=SETTLE)],
                   cpus=1, cpu=cpu, timeout=90).run()
     expect_end(result, what, periods)
+    expect_record(result, periods, 100)
 
 
 def test_neighbours_end():
@@ -179,6 +195,7 @@ def test_neighbours_end():
     result = Boot("contain-end", guests, cpus=1, timeout=90).run()
     expect_not(result, r"^\(sk\) panic")
     expect_undisturbed(result, periods)
+    expect_record(result, 20, 200) # as long as it is not alone
     expect(result, r"^\(sk\) d1 lost: crashed: ", 1)
     begin = line_of(result, r"^\(d2\) # rt: start")
     end = line_of(result, r"^\(d2\) 1\.\.2$")
@@ -198,5 +215,10 @@ def test_can_fail():
     expect_not(result, r"^\(sk\) panic")
     expect(result, r"^\(d2\) not ok 1 - rt: [1-9]\d* of 50 periods missed$", 1)
     expect(result, r"^\(d2\) not ok 2 - rt: latest start \d+ ns", 1)
+    # EL2 says the same: ready for more than a period, or not even woken.
+    woken, worst, within = record(result)
+    assert worst > 1000000, report(result, f"{worst} ns")
+    late = sum(nr for ns, nr in within.items() if ns >= 2000000)
+    assert late + max(0, 50 - woken) >= 10, report(result, f"{within}")
     expect(result, r"^\(d2\) 1\.\.2$", 1)
     expect_status(result, 0)

@@ -2,16 +2,16 @@
 /* Random runs of the scheduler against a naive model, to the tick. */
 #include "schedhost.h"
 
-/* An array and linear search. */
+/* An array where the scheduler has a list. */
 static struct model {
 	struct {
-		bool ready, queued;
-		u64 vtime, since, seq, ran, waited, worst, runs, slice;
-		u32 weight;
+		bool ready, woken;
+		u64 vtime, since, ran, waited, worst, runs, slice, left;
+		u32 weight, wakes[64];
 	} v[NR_VCPUS];
-	int cur;
+	int queue[NR_VCPUS], nr, cur;
 	bool resched, contended;
-	u64 floor, seq, armed, switches;
+	u64 floor, armed, until;
 	unsigned int ipis;
 } m;
 
@@ -23,95 +23,121 @@ static void model_charge(void)
 	m.v[m.cur].vtime += (now - m.v[m.cur].since) * 256 / m.v[m.cur].weight;
 	m.v[m.cur].since = now;
 }
-static int model_first(void)
+static void model_put(int i, int at)
 {
-	int best = -1;
+	for (int n = m.nr++; n > at; n--)
+		m.queue[n] = m.queue[n - 1];
+	m.queue[at] = i;
+}
+/* First, or behind the last one that is not later. */
+static void model_insert(int i)
+{
+	int at = m.nr;
 
-	for (int i = 0; i < NR_VCPUS; i++)
-		if (m.v[i].queued && (best < 0 || m.v[i].vtime < m.v[best].vtime ||
-				      (m.v[i].vtime == m.v[best].vtime &&
-				       m.v[i].seq < m.v[best].seq)))
-			best = i;
-	return best;
+	if (m.nr && m.v[m.queue[0]].vtime > m.v[i].vtime)
+		at = 0;
+	while (at && m.v[m.queue[at - 1]].vtime > m.v[i].vtime)
+		at--;
+	model_put(i, at);
 }
 static void model_wake(int i, bool far)
 {
-	bool first = model_first() < 0;
-	s64 lead;
+	bool first = !m.nr, heavier;
 
 	if (m.v[i].ready)
 		return;
-	model_charge();
 	m.v[i].ready = true;
-	if (first && m.cur >= 0)
+	if (first && m.cur >= 0) {
+		model_charge();
 		m.floor = max(m.floor, m.v[m.cur].vtime);
-	if (m.v[i].vtime + BONUS < m.floor)
-		m.v[i].vtime = m.floor - BONUS;
-	m.v[i].since = now;
-	if (m.cur != i) {
-		m.v[i].queued = true;
-		m.v[i].seq = m.seq++;
 	}
-	if (m.cur >= 0 && !first) {
-		lead = (s64)(m.v[m.cur].vtime - m.v[i].vtime);
-		if (lead <= 0 ||
-		    (lead <= (s64)GRAIN && m.v[i].weight <= m.v[m.cur].weight))
+	if (m.cur != i) {
+		if (m.v[i].vtime + BONUS < m.floor)
+			m.v[i].vtime = m.floor - BONUS;
+		m.v[i].since = now;
+		m.v[i].woken = true;
+		m.v[i].left = 0;
+		model_insert(i);
+	}
+	if (m.cur >= 0 && !first && m.cur != i) {
+		heavier = m.v[i].weight > m.v[m.cur].weight;
+		if (!heavier || m.v[m.cur].vtime <= m.v[i].vtime)
+			model_charge();
+		if (m.v[m.cur].vtime <= m.v[i].vtime + (heavier ? 0 : GRAIN))
 			return;
 	}
 	m.ipis += far && !m.resched;
 	m.resched = true;
 }
+static void model_record(int i, u64 waited)
+{
+	unsigned int n = 0;
+
+	while (waited >> (n + 1))
+		n++;
+	m.v[i].worst = max(m.v[i].worst, waited);
+	m.v[i].wakes[n]++;
+	m.v[i].woken = false;
+}
+static void model_pick(void)
+{
+	u64 waited;
+
+	m.cur = m.queue[0];
+	waited = now - m.v[m.cur].since;
+	m.nr--;
+	memmove(m.queue, m.queue + 1, (size_t)m.nr * sizeof(m.queue[0]));
+	m.v[m.cur].waited += waited;
+	m.v[m.cur].runs++;
+	if (m.v[m.cur].woken)
+		model_record(m.cur, waited);
+	m.v[m.cur].since = now;
+}
 static void model_look(void)
 {
 	int was = m.cur;
+	bool stays = was >= 0 && m.v[was].ready;
 
 	if (!m.resched)
 		return;
 	model_charge();
 	m.resched = false;
-	if (was >= 0 && m.v[was].ready) {
-		m.v[was].queued = true;
-		m.v[was].seq = m.seq++;
+	if (was >= 0)
+		m.v[was].left = m.until > now ? m.until - now : 0;
+	if (!m.nr && !stays) {
+		m.cur = -1;
+	} else if (!stays || (m.nr && m.v[m.queue[0]].vtime <= m.v[was].vtime)) {
+		model_pick();
+		if (stays && m.v[was].left)
+			model_put(was, 0);
+		else if (stays)
+			model_insert(was);
 	}
-	m.cur = model_first();
-	m.armed = OFF;
-	m.contended = false;
-	if (m.cur < 0) {
-		if (was >= 0)
-			m.floor = max(m.floor, m.v[was].vtime);
-		return;
-	}
-	m.v[m.cur].queued = false;
-	m.floor = max(m.floor, m.v[m.cur].vtime);
-	if (m.cur != was) {
-		u64 waited = now - m.v[m.cur].since;
-
-		m.v[m.cur].waited += waited;
-		m.v[m.cur].worst = max(m.v[m.cur].worst, waited);
-		m.v[m.cur].runs++;
-		m.switches++;
-	}
-	m.v[m.cur].since = now;
-	m.contended = model_first() >= 0;
+	if (m.cur < 0 ? was >= 0 : !m.v[m.cur].left)
+		m.floor = max(m.floor, m.v[m.cur < 0 ? was : m.cur].vtime);
+	m.contended = m.cur >= 0 && m.nr;
+	m.until = 0;
 	if (m.contended)
-		m.armed = now + m.v[m.cur].slice;
+		m.until = now + (m.v[m.cur].left ?: m.v[m.cur].slice);
+	m.armed = m.until ?: OFF;
 }
 static void check_model(void)
 {
 	assert_int_equal(cpus[0].sched.resched, m.resched);
-	assert_int_equal(cpus[0].sched.nr_switches, m.switches);
 	assert_int_equal(hosts[0].armed, m.armed);
 	assert_int_equal(hosts[0].nr_ipis, m.ipis);
 	assert_ptr_equal(cpus[0].sched.running,
 			 m.cur < 0 ? NULL : &vcpus[m.cur]);
-	assert_int_equal(sched_is_contended(), model_first() >= 0);
+	assert_int_equal(sched_is_contended(), m.nr > 0);
 	for (int i = 0; i < NR_VCPUS; i++) {
 		assert_int_equal(vcpus[i].sched.ready, m.v[i].ready);
 		assert_int_equal(vcpus[i].sched.vtime, m.v[i].vtime);
 		assert_int_equal(vcpus[i].sched.ran, m.v[i].ran);
 		assert_int_equal(vcpus[i].sched.waited, m.v[i].waited);
-		assert_int_equal(vcpus[i].sched.worst_wait, m.v[i].worst);
+		assert_int_equal(vcpus[i].sched.worst_wake, m.v[i].worst);
 		assert_int_equal(vcpus[i].sched.nr_runs, m.v[i].runs);
+		assert_memory_equal(vcpus[i].sched.wakes, m.v[i].wakes,
+				    sizeof(m.v[i].wakes));
 	}
 	if (m.cur >= 0) {
 		assert_int_equal(books[m.cur].wfe, m.contended);
@@ -121,7 +147,7 @@ static void check_model(void)
 
 static void random_step(unsigned int *seed, bool races)
 {
-	int n = 2 + rand_r(seed) % 5, i = rand_r(seed) % n, next;
+	int n = 2 + rand_r(seed) % 5, i = rand_r(seed) % n;
 	bool far = rand_r(seed) & 1;
 
 	switch (rand_r(seed) % 8) {
@@ -134,12 +160,12 @@ static void random_step(unsigned int *seed, bool races)
 		m.resched = true;
 		break;
 	case 1:
-		if (m.cur < 0 || model_first() < 0)
+		if (m.cur < 0 || !m.nr)
 			break;
 		sched_pass(&vcpus[m.cur]);
 		model_charge();
-		next = model_first();
-		m.v[m.cur].vtime = max(m.v[m.cur].vtime, m.v[next].vtime);
+		m.v[m.cur].vtime = max(m.v[m.cur].vtime, m.v[m.queue[0]].vtime);
+		m.until = 0;
 		m.resched = true;
 		break;
 	case 2:

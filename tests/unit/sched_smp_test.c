@@ -270,7 +270,7 @@ static void check_figures(void)
 		const struct sched_vcpu *s = &vcpus[i].sched;
 
 		ran[vcpus[i].cpu] += s->ran;
-		assert_true(s->worst_wait <= passed && s->waited <= passed);
+		assert_true(s->worst_wake <= passed && s->waited <= passed);
 		assert_true(s->vtime <= passed * SCHED_WEIGHT);
 		assert_int_equal(books[i].left, 1);
 	}

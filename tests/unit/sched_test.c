@@ -112,6 +112,65 @@ static void test_shares(void **state)
 	}
 }
 
+/* One that is preempted goes on for the rest of its slice, then the next. */
+static void test_rest_of_slice(void **state)
+{
+	int cur = 0, next;
+
+	(void)state;
+	set(3, 10 * SCHED_WEIGHT, SLICE);
+	start(0);
+	wake(1);
+	wake(2);
+	for (unsigned int i = 0; i < 7; i++)
+		cur = run(SLICE);
+	for (unsigned int i = 1; i <= 4; i++) {
+		now += SLICE / 5;
+		wake(3);
+		assert_int_equal(runs(), 3);
+		now += 100;
+		assert_int_equal(block(), cur);
+		assert_int_equal(hosts[0].armed, now + SLICE - i * (SLICE / 5));
+	}
+	next = run(SLICE / 5);
+	assert_true(next != cur && next != 3);
+	assert_int_equal(hosts[0].armed, now + SLICE);
+}
+
+/* How long it was from a wake, or from when a timer was due, until it ran. */
+static void test_wake_record(void **state)
+{
+	const struct sched_vcpu *s = &vcpus[1].sched;
+	unsigned int nr = 0;
+	u64 left;
+
+	(void)state;
+	start(0);
+	wake(1);
+	now += 5;
+	assert_int_equal(runs(), 1);
+	assert_int_equal(s->worst_wake, 5);
+	assert_int_equal(s->wakes[2], 1);
+	assert_int_equal(block(), 0);
+	now += SLICE;
+	vcpus[1].sched.due = now - 1000;
+	wake(1);
+	vcpus[1].sched.due = 0;
+	assert_int_equal(runs(), 1);
+	assert_int_equal(s->worst_wake, 1000);
+	assert_int_equal(s->wakes[9], 1);
+	/* Waiting for a turn is no wake. */
+	assert_int_equal(run(SLICE), 0);
+	left = now;
+	while (run(SLICE) != 1)
+		;
+	assert_int_equal(s->waited, 5 + 1000 + now - left);
+	for (unsigned int i = 0; i < ARRAY_SIZE(s->wakes); i++)
+		nr += s->wakes[i];
+	assert_int_equal(nr, 2);
+	assert_int_equal(s->worst_wake, 1000);
+}
+
 static void test_tickless(void **state)
 {
 	(void)state;
@@ -413,7 +472,7 @@ static void test_late_lock(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_true(vcpus[i].sched.vtime < 2 * SEC);
 		assert_true(vcpus[i].sched.ran < SEC);
-		assert_true(vcpus[i].sched.worst_wait < SEC);
+		assert_true(vcpus[i].sched.worst_wake < SEC);
 	}
 }
 
@@ -468,6 +527,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_order, setup),
 		cmocka_unit_test_setup(test_shares, setup),
+		cmocka_unit_test_setup(test_rest_of_slice, setup),
+		cmocka_unit_test_setup(test_wake_record, setup),
 		cmocka_unit_test_setup(test_tickless, setup),
 		cmocka_unit_test_setup(test_ipi, setup),
 		cmocka_unit_test_setup(test_preemption, setup),

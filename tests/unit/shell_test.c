@@ -161,15 +161,17 @@ static void test_vcpus(void **state)
 	cpus[0].sched.running = &vcpus[0];
 	vcpus[1].sched.ready = true;
 	vcpus[1].sched.waited = 5000;
-	vcpus[1].sched.worst_wait = 1234;
+	vcpus[1].sched.worst_wake = 1234;
 	vcpus[1].sched.nr_runs = 9;
 	type("vcpus\r");
-	assert_non_null(strstr(out, "(sk) d1.0 CPU 0 running weight 256, "
-				    "ran 2500 ms, waited 0 ms, at worst 0 us, "
-				    "0 runs\n"));
-	assert_non_null(strstr(out, "(sk) d3.0 CPU 1 ready   weight 256, "
-				    "ran 0 ms, waited 5 ms, at worst 1234 us, "
-				    "9 runs\n"));
+	assert_non_null(
+		strstr(out, "(sk) d1.0 CPU 0 running weight 256, "
+			    "ran 2500 ms, waited 0 ms, woken in 0 us at worst, "
+			    "0 runs\n"));
+	assert_non_null(
+		strstr(out, "(sk) d3.0 CPU 1 ready   weight 256, "
+			    "ran 0 ms, waited 5 ms, woken in 1234 us at worst, "
+			    "9 runs\n"));
 	assert_non_null(strstr(out, "d3.1 CPU 1 waiting"));
 	vcpus[2].state = VCPU_OFF;
 	guests[0].paused = true;
