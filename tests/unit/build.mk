@@ -44,3 +44,4 @@ unit-cflags-sched_smp_test := -DHOST_THREADS -pthread
 unit-console_test := lib/fmt.c
 $O/unit/console_test: kernel/console.c kernel/log.c # included for their state
 $O/unit/shell_test: kernel/shell.c # included for its table
+$O/unit/switch_test: arch/arm64/switch.c # included for its instructions
