@@ -179,18 +179,17 @@ void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg)
 
 void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe)
 {
-	u64 hcr = (v->arch.hcr & ~(HCR_TWI | HCR_TWE)) | (wfi ? HCR_TWI : 0) |
-		  (wfe ? HCR_TWE : 0);
+	u64 mask = HCR_TWI | HCR_TWE;
+	u64 bits = (wfi ? HCR_TWI : 0) | (wfe ? HCR_TWE : 0);
 
-	if (hcr == v->arch.hcr)
+	if (bits == (v->arch.hcr & mask))
 		return;
-	v->arch.hcr = hcr;
+	v->arch.hcr = (v->arch.hcr & ~mask) | bits;
 	if (v->arch.el2_sp)
 		return;
-	/* VSE is the hardware's while it is loaded. */
+	/* While it is loaded, VSE is the hardware's and TVM stage2.c's. */
 	if (this_cpu()->current == v)
-		sysreg_write(hcr_el2, (sysreg_read(hcr_el2) & HCR_VSE) |
-					      (hcr & ~HCR_VSE));
+		sysreg_write(hcr_el2, (sysreg_read(hcr_el2) & ~mask) | bits);
 }
 
 u64 arch_vcpu_pc(const struct vcpu *v)

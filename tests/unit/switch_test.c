@@ -498,6 +498,31 @@ static void test_trap_wait(void **state)
 	assert_trace("%s", "");
 }
 
+/* Bits that change in the register alone while it is loaded. */
+static void test_trap_wait_keeps(void **state)
+{
+	static const u64 bits[] = {HCR_VSE, HCR_TVM, HCR_VSE | HCR_TVM};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bits); i++) {
+		/* Set since it was loaded. */
+		setup(NULL);
+		load(&a);
+		reg_set("hcr_el2", HCR_A | bits[i]);
+		arch_vcpu_trap_wait(&a, true, false);
+		assert_int_equal(reg_get("hcr_el2"), HCR_A | bits[i] | HCR_TWI);
+		/* The guest took the SError; it switched its caches. */
+		setup(NULL);
+		a.arch.hcr |= bits[i];
+		load(&a);
+		reg_set("hcr_el2", HCR_A);
+		arch_vcpu_trap_wait(&a, false, true);
+		assert_int_equal(reg_get("hcr_el2"), HCR_A | HCR_TWE);
+		arch_vcpu_unload(&a);
+		assert_int_equal(a.arch.hcr, HCR_A | HCR_TWE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -512,6 +537,7 @@ int main(void)
 		cmocka_unit_test_setup(test_fp, setup),
 		cmocka_unit_test_setup(test_reset, setup),
 		cmocka_unit_test_setup(test_trap_wait, setup),
+		cmocka_unit_test_setup(test_trap_wait_keeps, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
