@@ -45,3 +45,5 @@ unit-console_test := lib/fmt.c
 $O/unit/console_test: kernel/console.c kernel/log.c # included for their state
 $O/unit/shell_test: kernel/shell.c # included for its table
 $O/unit/switch_test: arch/arm64/switch.c # included for its instructions
+unit-mmu_test := arch/arm64/pgtable.c
+$O/unit/mmu_test: arch/arm64/mmu.c # included for its instructions
