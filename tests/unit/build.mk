@@ -47,3 +47,5 @@ $O/unit/shell_test: kernel/shell.c # included for its table
 $O/unit/switch_test: arch/arm64/switch.c # included for its instructions
 unit-mmu_test := arch/arm64/pgtable.c
 $O/unit/mmu_test: arch/arm64/mmu.c # included for its instructions
+$O/unit/smccc_test: arch/arm64/smccc.c # included for its instruction
+unit-timer_test := arch/arm64/timer.c
