@@ -49,3 +49,6 @@ unit-mmu_test := arch/arm64/pgtable.c
 $O/unit/mmu_test: arch/arm64/mmu.c # included for its instructions
 $O/unit/smccc_test: arch/arm64/smccc.c # included for its instruction
 unit-timer_test := arch/arm64/timer.c
+$O/unit/smp_test: arch/arm64/smp.c # included for its arguments
+unit-dump_test := lib/fmt.c
+$O/unit/dump_test: arch/arm64/dump.c # included for its instruction

@@ -11,6 +11,7 @@
 
 static jmp_buf stopped;
 static char why[256];
+static bool may_stop;
 
 #define STOPS_AS(name)                                                         \
 	void name(const char *fmt, ...)                                        \
@@ -21,12 +22,16 @@ static char why[256];
 		va_start(ap, fmt);                                             \
 		vsnprintf(why + len, sizeof(why) - (size_t)len, fmt, ap);      \
 		va_end(ap);                                                    \
+		if (!may_stop)                                                 \
+			fail_msg("%s", why);                                   \
+		may_stop = false;                                              \
 		longjmp(stopped, 1);                                           \
 	}
 
 #define assert_stops(call, text)                                               \
 	do {                                                                   \
 		why[0] = 0;                                                    \
+		may_stop = true;                                               \
 		if (!setjmp(stopped)) {                                        \
 			call;                                                  \
 			fail_msg("came back: %s", text);                       \
