@@ -52,3 +52,5 @@ unit-timer_test := arch/arm64/timer.c
 $O/unit/smp_test: arch/arm64/smp.c # included for its arguments
 unit-dump_test := lib/fmt.c
 $O/unit/dump_test: arch/arm64/dump.c # included for its instruction
+unit-early_test := $(unit-fdt)
+$O/unit/early_test: arch/arm64/early.c # included for its tables
