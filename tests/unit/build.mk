@@ -54,3 +54,5 @@ unit-dump_test := lib/fmt.c
 $O/unit/dump_test: arch/arm64/dump.c # included for its instruction
 unit-early_test := $(unit-fdt)
 $O/unit/early_test: arch/arm64/early.c # included for its tables
+unit-trap_test := arch/arm64/inject.c
+$O/unit/trap_test: arch/arm64/trap.c # included as in decode_test
