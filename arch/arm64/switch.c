@@ -15,12 +15,15 @@
 #include <skerry/log.h>
 #include <skerry/string.h>
 
-/* One row per register: field of struct arch_sysregs, register name. */
+/*
+ * One row per register: field of struct arch_sysregs, register name. TCR_EL1,
+ * which allows the walks, is loaded behind them.
+ */
 /* clang-format off */
 #define SYSREGS(op)                                                            \
 	op(sp_el0, sp_el0) op(sp_el1, sp_el1) op(elr_el1, elr_el1)             \
 	op(spsr_el1, spsr_el1) op(sctlr, sctlr_el1) op(cpacr, cpacr_el1)       \
-	op(ttbr0, ttbr0_el1) op(ttbr1, ttbr1_el1) op(tcr, tcr_el1)             \
+	op(ttbr0, ttbr0_el1) op(ttbr1, ttbr1_el1)                              \
 	op(mair, mair_el1) op(amair, amair_el1) op(vbar, vbar_el1)             \
 	op(esr, esr_el1) op(far, far_el1) op(afsr0, afsr0_el1)                 \
 	op(afsr1, afsr1_el1) op(par, par_el1) op(contextidr, contextidr_el1)   \
@@ -66,9 +69,11 @@ void arch_vcpu_load(struct vcpu *v)
 	/*
 	 * No speculative AT or walk may mix the old EL1 regime with the new
 	 * stage 2 (A53 1530924, A72 1319367): walks are disabled in TCR_EL1
-	 * while the registers change.
+	 * while the registers change. Without the barriers the writes may take
+	 * effect in any order.
 	 */
 	sysreg_write(tcr_el1, TCR_EPD0 | TCR_EPD1);
+	isb();
 	sysreg_write(sctlr_el1, SCTLR_EL1_RESET | SCTLR_M);
 	isb();
 	sysreg_write(vttbr_el2, v->arch.vttbr);
@@ -77,6 +82,8 @@ void arch_vcpu_load(struct vcpu *v)
 	isb();
 	sysreg_write(vpidr_el2, sysreg_read(midr_el1));
 	SYSREGS(LOAD)
+	isb();
+	sysreg_write(tcr_el1, s->tcr);
 	/* Its forwarded timer interrupt is active before the line can rise. */
 	cpu->current = v;
 	vgic_load(v);
@@ -122,6 +129,7 @@ void arch_vcpu_unload(struct vcpu *v)
 	    (s->cntv_ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
 		timer_arm(&v->vtimer, s->cntv_cval + v->arch.cntvoff);
 	SYSREGS(SAVE)
+	s->tcr = sysreg_read(tcr_el1);
 	/* The hardware clears VSE when the guest takes the SError. */
 	v->arch.hcr = sysreg_read(hcr_el2);
 	cpu->current = NULL;
@@ -179,18 +187,17 @@ void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg)
 
 void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe)
 {
-	u64 hcr = (v->arch.hcr & ~(HCR_TWI | HCR_TWE)) | (wfi ? HCR_TWI : 0) |
-		  (wfe ? HCR_TWE : 0);
+	u64 mask = HCR_TWI | HCR_TWE;
+	u64 bits = (wfi ? HCR_TWI : 0) | (wfe ? HCR_TWE : 0);
 
-	if (hcr == v->arch.hcr)
+	if (bits == (v->arch.hcr & mask))
 		return;
-	v->arch.hcr = hcr;
+	v->arch.hcr = (v->arch.hcr & ~mask) | bits;
 	if (v->arch.el2_sp)
 		return;
-	/* VSE is the hardware's while it is loaded. */
+	/* While it is loaded, VSE is the hardware's and TVM stage2.c's. */
 	if (this_cpu()->current == v)
-		sysreg_write(hcr_el2, (sysreg_read(hcr_el2) & HCR_VSE) |
-					      (hcr & ~HCR_VSE));
+		sysreg_write(hcr_el2, (sysreg_read(hcr_el2) & ~mask) | bits);
 }
 
 u64 arch_vcpu_pc(const struct vcpu *v)

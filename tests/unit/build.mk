@@ -44,3 +44,15 @@ unit-cflags-sched_smp_test := -DHOST_THREADS -pthread
 unit-console_test := lib/fmt.c
 $O/unit/console_test: kernel/console.c kernel/log.c # included for their state
 $O/unit/shell_test: kernel/shell.c # included for its table
+$O/unit/switch_test: arch/arm64/switch.c # included for its instructions
+unit-mmu_test := arch/arm64/pgtable.c
+$O/unit/mmu_test: arch/arm64/mmu.c # included for its instructions
+$O/unit/smccc_test: arch/arm64/smccc.c # included for its instruction
+unit-timer_test := arch/arm64/timer.c
+$O/unit/smp_test: arch/arm64/smp.c # included for its arguments
+unit-dump_test := lib/fmt.c
+$O/unit/dump_test: arch/arm64/dump.c # included for its instruction
+unit-early_test := $(unit-fdt)
+$O/unit/early_test: arch/arm64/early.c # included for its tables
+unit-trap_test := arch/arm64/inject.c
+$O/unit/trap_test: arch/arm64/trap.c # included as in decode_test

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the log says of a crashed vCPU, line by line: registers, where the
+ * fault's address leads in both stages, the last exits. PAR_EL1 is the guest's
+ * and as before.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "cpuhost.h"
+#include <skerry/domain.h>
+#include <skerry/fmt.h>
+
+/* AT is the test's; it answers in PAR_EL1. */
+static void on_asm(const char *text, u64 at_va);
+/* clang-format off */
+#define __asm__
+#define volatile(...) on_asm(#__VA_ARGS__, va)
+#include "../../arch/arm64/dump.c"
+#undef volatile
+#undef __asm__
+/* clang-format on */
+
+#define NO_VA	  (~0UL)
+#define FAR	  0xffff800012345abcUL
+#define GUEST_PAR 0x7777000UL
+
+static struct domain d;
+static struct vcpu v;
+static char lines[8192];
+static size_t len;
+static u64 par; /* what AT finds */
+static u64 looked_up;
+static bool mapped;
+static struct pgtable_leaf found;
+
+static void on_asm(const char *text, u64 at_va)
+{
+	note_asm(text, 0, at_va);
+	/* Not before the barrier can it be read. */
+	reg_set("par_el1", 0xdead);
+}
+static void on_barrier(const char *name)
+{
+	note("%s", name);
+	reg_set("par_el1", par);
+}
+int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
+{
+	assert_ptr_equal(s2, &d.s2);
+	looked_up = ipa.v;
+	*leaf = found;
+	return mapped ? 0 : -1;
+}
+void log_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	len += (size_t)fmt_vsnprintf(lines + len, sizeof(lines) - len, fmt, ap);
+	va_end(ap);
+	assert_true(len + 2 < sizeof(lines));
+	lines[len++] = '\n';
+	lines[len] = 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	cpu_forget();
+	host_barrier = on_barrier;
+	memset(&d, 0, sizeof(d));
+	memset(&v, 0, sizeof(v));
+	d.id = 3;
+	v.domain = &d;
+	v.id = 1;
+	for (unsigned int i = 0; i < 31; i++)
+		v.arch.regs.x[i] = 0x1111 * (i + 1);
+	v.arch.regs.pc = 0x40080123;
+	v.arch.regs.pstate = 0x3c5;
+	v.arch.esr = 0x96000045;
+	reg_set("elr_el1", 0xe1);
+	reg_set("esr_el1", 0xe2);
+	reg_set("far_el1", 0xe3);
+	reg_set("vbar_el1", 0xe4000);
+	reg_set("far_el2", FAR);
+	reg_set("par_el1", GUEST_PAR);
+	par = 0xff00000050000b80UL | 0x4000;
+	mapped = true;
+	found = (struct pgtable_leaf){.va = 0x50000000,
+				      .pa = 0x80000000,
+				      .size = FRAME_SIZE,
+				      .flags = PGT_R | PGT_X};
+	looked_up = NO_VA;
+	len = 0;
+	return 0;
+}
+
+static void assert_line(const char *want)
+{
+	char text[200];
+	const char *at;
+
+	snprintf(text, sizeof(text), "\n%s\n", want);
+	at = strstr(lines, text);
+	if (!at)
+		fail_msg("%s is not in:\n%s", want, lines);
+	assert_null(strstr(at + 1, text));
+}
+
+static void test_registers(void **state)
+{
+	(void)state;
+	arch_vcpu_dump(&v);
+	assert_string_equal(
+		lines,
+		"d3 vcpu1: pc 0x0000000040080123 pstate 0x3c5 esr 0x96000045\n"
+		"d3 vcpu1: elr_el1 0xe1 esr_el1 0xe2 far_el1 0xe3 vbar_el1 0xe4000\n"
+		"d3 vcpu1: x0  0000000000001111 0000000000002222 0000000000003333 0000000000004444\n"
+		"d3 vcpu1: x4  0000000000005555 0000000000006666 0000000000007777 0000000000008888\n"
+		"d3 vcpu1: x8  0000000000009999 000000000000aaaa 000000000000bbbb 000000000000cccc\n"
+		"d3 vcpu1: x12 000000000000dddd 000000000000eeee 000000000000ffff 0000000000011110\n"
+		"d3 vcpu1: x16 0000000000012221 0000000000013332 0000000000014443 0000000000015554\n"
+		"d3 vcpu1: x20 0000000000016665 0000000000017776 0000000000018887 0000000000019998\n"
+		"d3 vcpu1: x24 000000000001aaa9 000000000001bbba 000000000001cccb 000000000001dddc\n"
+		"d3 vcpu1: x28 000000000001eeed 000000000001fffe 000000000002110f\n"
+		"d3 vcpu1: stage 1: 0xffff800012345abc is IPA 0x50004abc, attributes 0xff\n"
+		"d3 vcpu1: stage 2: 0x50000000+0x200000 r-x at 0x80000000\n");
+}
+
+/* A read of EL1's by its own tables; the result is the guest's no more. */
+static void test_walk(void **state)
+{
+	(void)state;
+	trace_reads = true;
+	arch_vcpu_dump(&v);
+	assert_string_equal(strstr(trace, "mrs far_el2"),
+			    "mrs far_el2\nmrs par_el1\n"
+			    "at s1e1r, 0xffff800012345abc\nisb\n"
+			    "mrs par_el1\npar_el1=0x7777000\n");
+	assert_int_equal(looked_up, 0x50004abc);
+	/* Of PAR_EL1 only PA is an address. */
+	setup(NULL);
+	par = ~1UL;
+	arch_vcpu_dump(&v);
+	assert_int_equal(looked_up, 0xfffffffffabcUL);
+	assert_int_equal(reg_get("par_el1"), GUEST_PAR);
+}
+
+static void test_walk_faults(void **state)
+{
+	(void)state;
+	for (u64 fst = 0; fst < 64; fst++) {
+		char want[100];
+
+		setup(NULL);
+		par = 0xffffffffffffff81UL | fst << 1;
+		arch_vcpu_dump(&v);
+		snprintf(want, sizeof(want),
+			 "d3 vcpu1: stage 1: 0xffff800012345abc faults, "
+			 "status 0x%lx",
+			 fst);
+		assert_line(want);
+		assert_null(strstr(lines, "stage 2"));
+		assert_int_equal(looked_up, NO_VA);
+		assert_int_equal(reg_get("par_el1"), GUEST_PAR);
+	}
+}
+
+static void test_stage2(void **state)
+{
+	static const char *const rights[] = {"---", "r--", "-w-", "rw-",
+					     "--x", "r-x", "-wx", "rwx"};
+
+	(void)state;
+	for (unsigned int f = 0; f < 16; f++) {
+		char want[100];
+
+		setup(NULL);
+		found.flags = f;
+		arch_vcpu_dump(&v);
+		snprintf(want, sizeof(want),
+			 "d3 vcpu1: stage 2: 0x50000000+0x200000 %s at "
+			 "0x80000000",
+			 rights[f & 7]);
+		assert_line(want);
+	}
+	setup(NULL);
+	mapped = false;
+	arch_vcpu_dump(&v);
+	assert_line("d3 vcpu1: stage 2: nothing at 0x50004abc");
+}
+
+/* The last eight, the oldest first. */
+static void test_exits(void **state)
+{
+	static const unsigned int counts[] = {1, 7, 8, 9, 16, 100};
+
+	(void)state;
+	for (unsigned int k = 0; k < ARRAY_SIZE(counts); k++) {
+		unsigned int n = counts[k], first = n < 8 ? 0 : n - 8;
+		char want[1000];
+		size_t at = 0;
+
+		setup(NULL);
+		for (unsigned int i = 0; i < n; i++)
+			v.arch.exits[v.arch.nr_exits++ % 8] =
+				(struct exit_record){0x900 + i, 0x40000000 + i};
+		arch_vcpu_dump(&v);
+		for (unsigned int i = first; i < n; i++)
+			at += (size_t)snprintf(want + at, sizeof(want) - at,
+					       "d3 vcpu1: exit %u: esr %#x "
+					       "pc %#x\n",
+					       i, 0x900 + i, 0x40000000 + i);
+		assert_string_equal(strstr(lines, "d3 vcpu1: exit"), want);
+	}
+	setup(NULL);
+	arch_vcpu_dump(&v);
+	assert_null(strstr(lines, "exit"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_registers, setup),
+		cmocka_unit_test_setup(test_walk, setup),
+		cmocka_unit_test_setup(test_walk_faults, setup),
+		cmocka_unit_test_setup(test_stage2, setup),
+		cmocka_unit_test_setup(test_exits, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
