@@ -12,7 +12,6 @@
 #include <asm/sysreg.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
-#include <skerry/log.h>
 #include <skerry/string.h>
 
 /*
@@ -60,8 +59,12 @@ void arch_vcpu_load(struct vcpu *v)
 	struct cpu *cpu = this_cpu();
 
 	if (v->arch.el2_sp) {
-		/* Nothing of EL1's is its; interrupts have to reach EL2. */
-		sysreg_write(hcr_el2, HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
+		/*
+		 * Nothing of EL1's is its; interrupts have to reach EL2. A walk
+		 * out of context still has the last one's stage 2.
+		 */
+		sysreg_write(hcr_el2,
+			     HCR_VM | HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
 		isb();
 		cpu->current = v;
 		return;
@@ -116,8 +119,8 @@ void arch_vcpu_unload(struct vcpu *v)
 		return;
 	}
 	if (arch_drain_serror())
-		log_line("d%u: SError taken while its vCPU %u was put off",
-			 v->domain->id, v->id);
+		domain_log_once(v->domain,
+				"SError taken while vCPU %u was put off", v->id);
 	/* Off before its interrupt is deactivated, or that fires again. */
 	s->cntv_cval = sysreg_read(cntv_cval_el0);
 	s->cntv_ctl = sysreg_read(cntv_ctl_el0);

@@ -257,7 +257,7 @@ struct vcpu *trap_fiq(struct vcpu *v, u64 esr __unused)
 struct vcpu *trap_serror(struct vcpu *v, u64 esr)
 {
 	/* Synchronised by nothing: the guest's own access is charged. */
-	log_line("d%u: SError, ESR %#lx, injected", v->domain->id, esr);
+	domain_log_once(v->domain, "SError, ESR %#lx, injected", esr);
 	arch_inject_serror(v);
 	return v;
 }

@@ -115,9 +115,11 @@ void ipi_send(unsigned int id, u32 reasons)
 {
 	note("ipi_send %u %u", id, reasons);
 }
-void log_line(const char *fmt, ...)
+void domain_log_once(struct domain *d, const char *fmt, ...)
 {
 	va_list ap;
+
+	assert_ptr_equal(d, a.domain);
 
 	va_start(ap, fmt);
 	vsnprintf(logged, sizeof(logged), fmt, ap);
@@ -343,7 +345,7 @@ static void test_serror(void **state)
 	serror = 1;
 	arch_vcpu_unload(&a);
 	assert_string_equal(logged,
-			    "d1: SError taken while its vCPU 5 was put off");
+			    "SError taken while vCPU 5 was put off");
 	/* The one that was to come to the guest may have, meanwhile. */
 	a.arch.hcr |= HCR_VSE;
 	load(&a);
@@ -372,7 +374,7 @@ static void test_worker(void **state)
 	load(&b);
 	/* No stage 2, but interrupts at EL2, before any can come. */
 	assert_trace("hcr_el2=%#lx\nisb\n",
-		     HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
+		     HCR_VM | HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
 	arch_vcpu_trap_wait(&b, true, true);
 	arch_vcpu_trap_wait(&b, false, false);
 	arch_vcpu_unload(&b);
