@@ -344,8 +344,7 @@ static void test_serror(void **state)
 	load(&a);
 	serror = 1;
 	arch_vcpu_unload(&a);
-	assert_string_equal(logged,
-			    "SError taken while vCPU 5 was put off");
+	assert_string_equal(logged, "SError taken while vCPU 5 was put off");
 	/* The one that was to come to the guest may have, meanwhile. */
 	a.arch.hcr |= HCR_VSE;
 	load(&a);
