@@ -44,3 +44,5 @@ unit-cflags-sched_smp_test := -DHOST_THREADS -pthread
 unit-console_test := lib/fmt.c
 $O/unit/console_test: kernel/console.c kernel/log.c # included for their state
 $O/unit/shell_test: kernel/shell.c # included for its table
+unit-pl011_test := drivers/pl011.c
+unit-irq_test := kernel/irq.c
