@@ -46,3 +46,7 @@ $O/unit/console_test: kernel/console.c kernel/log.c # included for their state
 $O/unit/shell_test: kernel/shell.c # included for its table
 unit-pl011_test := drivers/pl011.c
 unit-irq_test := kernel/irq.c
+$O/unit/work_test: kernel/work.c # included for its worker
+unit-cflags-work_test := -DHOST_THREADS -pthread
+unit-domain_test := kernel/domain.c lib/fmt.c
+unit-cflags-domain_test := -DHOST_THREADS -pthread
