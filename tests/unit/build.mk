@@ -50,3 +50,7 @@ $O/unit/work_test: kernel/work.c # included for its worker
 unit-cflags-work_test := -DHOST_THREADS -pthread
 unit-domain_test := kernel/domain.c lib/fmt.c
 unit-cflags-domain_test := -DHOST_THREADS -pthread
+unit-panic_test := lib/fmt.c
+$O/unit/panic_test: kernel/panic.c # included for its symbols
+# Frame records as the target has them.
+unit-cflags-panic_test := -fno-omit-frame-pointer
