@@ -435,6 +435,19 @@ static void test_stacks(void **state)
 	expect_end();
 }
 
+/* Half of it lies behind the stack, where a fault would end the panic. */
+static void test_half(void **state)
+{
+	u64 *boot = (u64 *)boot_stack_top;
+
+	(void)state;
+	trace_from(stack + STACK_WORDS - 1);
+	expect_end();
+	boot[0] = PC(0x48);
+	trace_from(boot - 1);
+	expect_end();
+}
+
 /* Broken ones end it: none is read twice, nor ever more than some. */
 static void test_broken(void **state)
 {
@@ -535,6 +548,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_symbol, setup),
 		cmocka_unit_test_setup(test_wild_branch, setup),
 		cmocka_unit_test_setup(test_stacks, setup),
+		cmocka_unit_test_setup(test_half, setup),
 		cmocka_unit_test_setup(test_broken, setup),
 		cmocka_unit_test_setup(test_recursion, setup),
 		cmocka_unit_test_setup(test_at_once, setup),
