@@ -54,3 +54,7 @@ unit-panic_test := lib/fmt.c
 $O/unit/panic_test: kernel/panic.c # included for its symbols
 # Frame records as the target has them.
 unit-cflags-panic_test := -fno-omit-frame-pointer
+unit-init_test := kernel/page.c
+$O/unit/init_test: kernel/init.c # included for its configuration
+unit-init_memory_test := $(unit-init_test)
+$O/unit/init_memory_test: kernel/init.c
