@@ -151,6 +151,25 @@ static void test_room(void **state)
 	}
 }
 
+/* Page ownership needs memory of its own before all that is used is claimed. */
+static void test_in_use(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		setup(NULL);
+		/* Frames that are split, the highest pages in use. */
+		for (unsigned int n = 12; n < 30; n += 2)
+			reserve(BASE + n * MIB + 0x5000, 0x1000);
+		add_module(BASE + SIZE - 0x3000 - i * 0x1000, 0x3000);
+		if (i) /* as a loader may place it */
+			add_module(BASE + 28 * MIB + 0x4000, 0x1000);
+		if (i > 1)
+			reserve(BASE + SIZE - 0x2000, 0x2000);
+		assert_true(boots());
+		check_pages(DTB);
+	}
+}
+
 static void test_not_ram(void **state)
 {
 	static const struct page_bank wrong[] = {
@@ -206,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_pages, setup),
 		cmocka_unit_test_setup(test_room, setup),
+		cmocka_unit_test_setup(test_in_use, setup),
 		cmocka_unit_test_setup(test_not_ram, setup),
 		cmocka_unit_test_setup(test_ghost, setup),
 	};
