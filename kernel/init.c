@@ -90,17 +90,22 @@ static bool step_over(u64 *at, u64 size, const struct page_bank *b,
 /* Memory for the ownership tables: the first room behind the image. */
 static u64 find_room(u64 size, u64 dtb)
 {
-	u64 at = align_up(image.v + (u64)(image_end - image_start), PAGE_SIZE);
+	u64 behind = align_up(image.v + (u64)(image_end - image_start),
+			      PAGE_SIZE);
 	const struct page_bank tree = {dtb, machine.fdt_size};
 
-	while (step_over(&at, size, &tree, 1) ||
-	       step_over(&at, size, machine.reserved, machine.nr_reserved) ||
-	       step_over(&at, size, build.modules, build.nr_modules))
-		;
-	for (unsigned int i = 0; i < machine.nr_banks; i++)
-		if (at >= machine.banks[i].base &&
-		    at + size <= machine.banks[i].base + machine.banks[i].size)
+	for (unsigned int i = 0; i < machine.nr_banks; i++) {
+		const struct page_bank *b = &machine.banks[i];
+		u64 at = max(behind, align_up(b->base, PAGE_SIZE));
+
+		while (step_over(&at, size, &tree, 1) ||
+		       step_over(&at, size, machine.reserved,
+				 machine.nr_reserved) ||
+		       step_over(&at, size, build.modules, build.nr_modules))
+			;
+		if (at + size <= b->base + b->size)
 			return at;
+	}
 	die("memory: no room for %lu KiB behind the image", size / KIB);
 }
 

@@ -48,6 +48,29 @@ static bool is_ram(u64 page)
 	       !meets_any(board.reserved, board.nr_reserved, page, PAGE_SIZE);
 }
 
+/* Free for the tables: where they lie is the first such place. */
+static bool is_room(u64 at, u64 size, u64 dtb)
+{
+	bool in = false;
+
+	for (unsigned int i = 0; i < board.nr_banks; i++)
+		in |= at >= board.banks[i].base &&
+		      at + size <= board.banks[i].base + board.banks[i].size;
+	return in && !is_tree(at, size, dtb) &&
+	       !meets_any(board.reserved, board.nr_reserved, at, size) &&
+	       !meets_any(plan.modules, plan.nr_modules, at, size);
+}
+
+static u64 first_room(u64 size, u64 dtb)
+{
+	u64 at = align_up(IMAGE + IMAGE_SIZE, PAGE_SIZE);
+
+	for (; at < BASE + SIZE; at += PAGE_SIZE)
+		if (is_room(at, size, dtb))
+			return at;
+	return 0;
+}
+
 static enum page_state state_of(u64 page, u64 dtb)
 {
 	if (is_image(page, PAGE_SIZE) || is_tree(page, PAGE_SIZE, dtb) ||
@@ -170,6 +193,28 @@ static void test_in_use(void **state)
 	}
 }
 
+/* No bank has it, or only one that comes after a hole. */
+static void test_no_room(void **state)
+{
+	u64 end = IMAGE + 0x181000;
+
+	(void)state;
+	reserve(end, BASE + SIZE - end);
+	dies("boot: memory: no room for 4 KiB behind the image");
+	assert_null(strstr(trace, "stack"));
+	/* Below the image there is enough, but nobody looks there. */
+	setup(NULL);
+	board.banks[0].size = end - BASE;
+	dies("boot: memory: no room for 4 KiB behind the image");
+	setup(NULL);
+	board.nr_banks = 2;
+	board.banks[0].size = end - BASE + 0xfff;
+	board.banks[1] = (struct page_bank){DTB - 0x800, 16 * MIB};
+	assert_true(boots());
+	assert_int_equal(room.base, DTB + 0x2000);
+	check_pages(DTB);
+}
+
 static void test_not_ram(void **state)
 {
 	static const struct page_bank wrong[] = {
@@ -220,14 +265,110 @@ static void test_ghost(void **state)
 	check_pages(DTB);
 }
 
+/* Some bytes in so many pages: all of the first and last, or a part. */
+static struct page_bank part_of(u64 at, u64 size, u64 align)
+{
+	u64 skip = rand() % 2 ? align_down((u64)rand() % PAGE_SIZE, align) : 0;
+	u64 less = rand() % 2 ? (u64)rand() % (PAGE_SIZE - skip) : 0;
+
+	return (struct page_bank){at + skip, size - skip - less};
+}
+
+/* Up from BASE, often without a gap. The address of the tree. */
+static u64 random_board(void)
+{
+	u64 at = BASE, dtb = 0, size;
+	struct page_bank b;
+
+	board.banks[0].base = BASE;
+	for (;; at += size) {
+		at += rand() % 3 ? 0 : (u64)(rand() % 1000) * PAGE_SIZE;
+		size = (u64)(1 + rand() % (rand() % 3 ? 8 : 600)) * PAGE_SIZE;
+		if (at < IMAGE + IMAGE_SIZE && at + size > IMAGE) {
+			at = align_up(IMAGE + IMAGE_SIZE, PAGE_SIZE);
+			size = 0;
+			continue;
+		}
+		if (at + size > BASE + SIZE)
+			break;
+		b = part_of(at, size, 1);
+		if (!dtb && (rand() % 4 == 0 || at > BASE + 24 * MIB)) {
+			b = part_of(at, size, 32); /* not on a mark */
+			dtb = b.base;
+			board.fdt_size = max(b.size, 40UL);
+		} else if (rand() % 8 == 0 && board.nr_banks < 4) {
+			struct page_bank *bank = &board.banks[board.nr_banks - 1];
+
+			bank->size = b.base - bank->base;
+			bank[1].base = b.base + b.size;
+			board.nr_banks++;
+		} else if (rand() % 2 && plan.nr_modules < 8) {
+			add_module(b.base, b.size);
+		} else if (board.nr_reserved < 12) {
+			reserve(b.base, b.size);
+		}
+	}
+	b = board.banks[board.nr_banks - 1];
+	board.banks[board.nr_banks - 1].size =
+		BASE + SIZE - (rand() % 2 ? (u64)rand() % 5000 : 0) - b.base;
+	return dtb;
+}
+
+/* Boards as they come: either all is right or there is no room. */
+static void test_random(void **state)
+{
+	unsigned int booted = 0, runs = 0;
+
+	(void)state;
+	for (unsigned int seed = 1; seed <= 400; seed++) {
+		u64 dtb, used, size;
+		bool ok;
+
+		setup(NULL);
+		srand(seed);
+		dtb = random_board();
+		used = board.fdt_size;
+		if (!dtb || used > 2 * MIB)
+			continue;
+		put_tree(dtb, used);
+		/* A bank's end in a page of something that is used. */
+		for (u64 p = BASE + SIZE - 2 * PAGE_SIZE; p < BASE + SIZE;
+		     p += PAGE_SIZE)
+			if (!is_ram(p) &&
+			    (is_tree(p, PAGE_SIZE, dtb) ||
+			     meets_any(plan.modules, plan.nr_modules, p,
+				       PAGE_SIZE)))
+				goto next;
+		runs++;
+		ok = boots_from(dtb);
+		if (!ok) {
+			if (sscanf(fatal,
+				   "boot: memory: no room for %lu KiB "
+				   "behind the image",
+				   &size) != 1)
+				fail_msg("seed %u: %s", seed, fatal);
+			assert_int_equal(first_room(size * KIB, dtb), 0);
+		}
+		if (ok) {
+			booted++;
+			assert_int_equal(room.base, first_room(room.size, dtb));
+			check_pages(dtb);
+		}
+	next:;
+	}
+	assert_in_range(booted, 200, runs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_pages, setup),
 		cmocka_unit_test_setup(test_room, setup),
 		cmocka_unit_test_setup(test_in_use, setup),
+		cmocka_unit_test_setup(test_no_room, setup),
 		cmocka_unit_test_setup(test_not_ram, setup),
 		cmocka_unit_test_setup(test_ghost, setup),
+		cmocka_unit_test_setup(test_random, setup),
 	};
 
 	return cmocka_run_group_tests(tests, map_memory, NULL);
