@@ -90,48 +90,103 @@ static bool step_over(u64 *at, u64 size, const struct page_bank *b,
 /* Memory for the ownership tables: the first room behind the image. */
 static u64 find_room(u64 size, u64 dtb)
 {
-	u64 at = align_up(image.v + (u64)(image_end - image_start), PAGE_SIZE);
+	u64 behind = align_up(image.v + (u64)(image_end - image_start),
+			      PAGE_SIZE);
 	const struct page_bank tree = {dtb, machine.fdt_size};
 
-	while (step_over(&at, size, &tree, 1) ||
-	       step_over(&at, size, machine.reserved, machine.nr_reserved) ||
-	       step_over(&at, size, build.modules, build.nr_modules))
-		;
-	for (unsigned int i = 0; i < machine.nr_banks; i++)
-		if (at >= machine.banks[i].base &&
-		    at + size <= machine.banks[i].base + machine.banks[i].size)
+	for (unsigned int i = 0; i < machine.nr_banks; i++) {
+		const struct page_bank *b = &machine.banks[i];
+		u64 at = max(behind, align_up(b->base, PAGE_SIZE));
+
+		while (step_over(&at, size, &tree, 1) ||
+		       step_over(&at, size, machine.reserved,
+				 machine.nr_reserved) ||
+		       step_over(&at, size, build.modules, build.nr_modules))
+			;
+		if (at + size <= b->base + b->size)
 			return at;
+	}
 	die("memory: no room for %lu KiB behind the image", size / KIB);
 }
 
-static void claim(const char *what, u64 base, u64 size)
+/* Ranges that are not free memory: the reserved ones, then those in use. */
+static struct page_bank kept[MACHINE_MAX_RESERVED + 3 + 2 * CONFIG_MAX_DOMAINS];
+static unsigned int nr_kept;
+
+/* The pages of [lo, hi) outside the first `nr` kept ranges; their size. */
+static u64 add_pages(u64 lo, u64 hi, unsigned int nr, enum page_state state)
 {
-	u64 first = align_down(base, PAGE_SIZE);
+	u64 sum = 0, end;
 
-	if (page_claim(PADDR(first), align_up(base + size, PAGE_SIZE) - first,
-		       PAGE_HYP, PAGE_OWNER_NONE))
-		die("memory: %s at %#lx+%#lx is not free RAM", what, base, size);
-}
-
-/* Add a bank less the reserved ranges from index `from` on. */
-static void add_free(u64 lo, u64 hi, unsigned int from)
-{
-	for (unsigned int i = from; i < machine.nr_reserved; i++) {
-		u64 b = align_down(machine.reserved[i].base, PAGE_SIZE);
-		u64 e = align_up(machine.reserved[i].base +
-					 machine.reserved[i].size,
-				 PAGE_SIZE);
-
-		if (b >= hi || e <= lo)
-			continue;
-		if (b > lo)
-			add_free(lo, b, i + 1);
-		lo = e;
-	}
 	lo = align_up(lo, PAGE_SIZE);
 	hi = align_down(hi, PAGE_SIZE);
-	if (lo < hi && page_add_free(PADDR(lo), hi - lo))
-		die("memory: banks overlap at %#lx", lo);
+	for (; lo < hi; lo = end) {
+		end = lo;
+		if (step_over(&end, PAGE_SIZE, kept, nr))
+			continue;
+		end = hi;
+		for (unsigned int i = 0; i < nr; i++)
+			if (kept[i].base > lo)
+				end = min(end,
+					  align_down(kept[i].base, PAGE_SIZE));
+		if (state == PAGE_HYP && page_add_hyp(PADDR(lo), end - lo))
+			break;
+		if (state == PAGE_FREE && page_add_free(PADDR(lo), end - lo))
+			die("memory: banks overlap at %#lx", lo);
+		sum += end - lo;
+	}
+	return sum;
+}
+
+static void claim(const char *what, const struct page_bank *b)
+{
+	u64 lo = align_down(b->base, PAGE_SIZE), sum = 0;
+	u64 hi = align_up(b->base + b->size, PAGE_SIZE);
+
+	for (unsigned int i = 0; i < machine.nr_banks; i++) {
+		const struct page_bank *ram = &machine.banks[i];
+
+		sum += add_pages(max(lo, ram->base),
+				 min(hi, ram->base + ram->size),
+				 machine.nr_reserved, PAGE_HYP);
+	}
+	if (sum != hi - lo)
+		die("memory: %s at %#lx+%#lx is not free RAM", what, b->base,
+		    b->size);
+}
+
+static void keep(const struct page_bank *b, unsigned int nr)
+{
+	memcpy(&kept[nr_kept], b, nr * sizeof(*b));
+	nr_kept += nr;
+}
+
+/*
+ * What is in use is never free, not even until it is claimed: page ownership
+ * takes free memory for its own needs meanwhile.
+ */
+static void add_ram(u64 dtb, u64 room, u64 size)
+{
+	const struct page_bank used[] = {
+		{image.v, (u64)(image_end - image_start)},
+		{room, size},
+		{dtb, machine.fdt_size},
+	};
+
+	nr_kept = 0;
+	keep(machine.reserved, machine.nr_reserved);
+	keep(used, ARRAY_SIZE(used));
+	keep(build.modules, build.nr_modules);
+	for (unsigned int i = 0; i < machine.nr_banks; i++) {
+		const struct page_bank *ram = &machine.banks[i];
+
+		add_pages(ram->base, ram->base + ram->size, nr_kept, PAGE_FREE);
+	}
+	claim("the image", &used[0]);
+	claim("the page table", &used[1]);
+	claim("the device tree", &used[2]);
+	for (unsigned int i = 0; i < build.nr_modules; i++)
+		claim("a guest's module", &build.modules[i]);
 }
 
 static void init_memory(u64 dtb)
@@ -149,14 +204,7 @@ static void init_memory(u64 dtb)
 	if (CONFIG_DEBUG)
 		ghost_init(banks, nr, mem + table);
 	page_init(banks, nr, mem);
-	for (unsigned int i = 0; i < nr; i++)
-		add_free(banks[i].base, banks[i].base + banks[i].size, 0);
-	claim("the image", image.v, (u64)(image_end - image_start));
-	claim("the page table", room, size);
-	claim("the device tree", dtb, machine.fdt_size);
-	for (unsigned int i = 0; i < build.nr_modules; i++)
-		claim("a guest's module", build.modules[i].base,
-		      build.modules[i].size);
+	add_ram(dtb, room, size);
 }
 
 static void init_cpu_parts(void)

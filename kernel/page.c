@@ -268,6 +268,12 @@ int page_add_free(paddr_t pa, u64 size)
 			     make_word(PAGE_FREE, 0));
 }
 
+int page_add_hyp(paddr_t pa, u64 size)
+{
+	return locked_change(pa.v, size, make_word(PAGE_NONE, 0),
+			     make_word(PAGE_HYP, PAGE_OWNER_NONE));
+}
+
 int page_claim(paddr_t pa, u64 size, enum page_state state, u8 owner)
 {
 	return locked_change(pa.v, size, make_word(PAGE_FREE, 0),

@@ -51,15 +51,22 @@ static void print_frame(u64 pc)
 		off - lo->addr);
 }
 
+/* A frame record lies in [lo, hi) with both of its words. */
+static bool is_within(u64 fp, u64 lo, u64 hi)
+{
+	return fp >= lo && fp < hi && hi - fp >= 2 * sizeof(u64);
+}
+
 /* A frame record lies in a mapped stack: EL2 stacks or the image's data. */
 static bool is_stack(u64 fp)
 {
+	u64 top = this_cpu()->stack_top;
+
 	return is_aligned(fp, 8) &&
-	       ((fp >= (u64)boot_stack_guard + PAGE_SIZE &&
-		 fp < (u64)boot_stack_top) ||
-		(fp >= (u64)cpus && fp < (u64)(cpus + CONFIG_NR_CPUS)) ||
-		(fp < this_cpu()->stack_top &&
-		 fp >= this_cpu()->stack_top - EL2_STACK_SIZE));
+	       (is_within(fp, (u64)boot_stack_guard + PAGE_SIZE,
+			  (u64)boot_stack_top) ||
+		is_within(fp, (u64)cpus, (u64)(cpus + CONFIG_NR_CPUS)) ||
+		is_within(fp, top - EL2_STACK_SIZE, top));
 }
 
 static void backtrace(u64 fp)
@@ -77,7 +84,7 @@ static void backtrace(u64 fp)
 	}
 }
 
-/* False when this CPU is in panic() already: then nothing more is safe. */
+/* Parks when this CPU is in panic() already: then nothing more is safe. */
 static void begin(void)
 {
 	struct cpu *cpu = this_cpu();

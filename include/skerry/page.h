@@ -33,6 +33,8 @@ void page_init(const struct page_bank *banks, unsigned int nr, void *mem);
 u64 page_table_size(const struct page_bank *banks, unsigned int nr);
 /* Boot: NONE to FREE for what the DTB says is RAM, partial frames included. */
 int page_add_free(paddr_t pa, u64 size) __must_check;
+/* Boot: NONE to HYP for RAM in use: never free, so never anyone else's. */
+int page_add_hyp(paddr_t pa, u64 size) __must_check;
 
 /*
  * Free to (state, owner). -EBUSY when any page is not free; then nothing
