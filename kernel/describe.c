@@ -10,7 +10,6 @@
 #include <libfdt.h>
 
 #include <skerry/dt.h>
-#include <skerry/error.h>
 #include <skerry/fmt.h>
 #include <skerry/layout.h>
 #include <skerry/sched.h>

@@ -8,7 +8,6 @@
 
 #include <asm/barrier.h>
 #include <asm/pte.h>
-#include <skerry/error.h>
 
 #define LAST_LEVEL 3
 #define ENTRIES	   512

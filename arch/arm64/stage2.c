@@ -10,7 +10,6 @@
 #include <skerry/arch/cache.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/domain.h>
-#include <skerry/error.h>
 #include <skerry/pool.h>
 
 #define VTCR_RES1  BIT(31)

@@ -192,8 +192,3 @@ void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe)
 		sysreg_write(hcr_el2, (sysreg_read(hcr_el2) & HCR_VSE) |
 					      (hcr & ~HCR_VSE));
 }
-
-u64 arch_vcpu_pc(const struct vcpu *v)
-{
-	return v->arch.regs.pc;
-}
