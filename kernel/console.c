@@ -15,7 +15,6 @@
 #include <skerry/fmt.h>
 #include <skerry/machine.h>
 #include <skerry/pl011.h>
-#include <skerry/shell.h>
 
 #define CTRL_A	 1
 #define ESCAPES	 3 /* so many move the input */

@@ -98,7 +98,9 @@ static const struct pgtable_ops ops = {
 int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid)
 {
 	unsigned int bits = stage2_ipa_bits();
-	u64 *root = pool_alloc_pages(pool, bits == 40 ? 2 : 1);
+	/* With 40 bits two tables in a row, aligned as one. */
+	u64 size = bits == 40 ? 2 * PAGE_SIZE : PAGE_SIZE;
+	u64 *root = pool_alloc(pool, size, size);
 
 	if (!root)
 		return -ENOMEM;
