@@ -17,17 +17,11 @@
 #define VTCR_SL0_1 BIT(6)   /* start at level 1 */
 #define FLUSH_STEP (256 * KIB)
 
-static unsigned int pa_range(void)
-{
-	static const u8 bits[] = {32, 36, 40, 42, 44, 48};
-	u64 r = sysreg_read(id_aa64mmfr0_el1) & 15;
-
-	return bits[min(r, (u64)ARRAY_SIZE(bits) - 1)];
-}
-
 unsigned int stage2_ipa_bits(void)
 {
-	return min(40U, pa_range());
+	static const u8 bits[] = {32, 36, 40}; /* more: 40 */
+
+	return bits[min(sysreg_read(id_aa64mmfr0_el1) & 15, 2UL)];
 }
 
 void stage2_init_cpu(void)
