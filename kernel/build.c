@@ -10,8 +10,6 @@
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 #include <skerry/dt.h>
-#include <skerry/error.h>
-#include <skerry/irq.h>
 #include <skerry/layout.h>
 #include <skerry/log.h>
 #include <skerry/panic.h>

@@ -15,7 +15,6 @@
 #include <skerry/fmt.h>
 #include <skerry/machine.h>
 #include <skerry/pl011.h>
-#include <skerry/shell.h>
 
 #define CTRL_A	 1
 #define ESCAPES	 3 /* so many move the input */
@@ -278,9 +277,9 @@ void console_shell_log(void)
 
 	lock();
 	for (u32 pos = log_end() + 1; log_read(&pos, r);) {
-		fmt_snprintf(text, sizeof(text), "(sk) %.*s ms %s: %s\n",
-			     LOG_TIME, r + 1, log_levels[*r - '0'],
-			     r + LOG_TEXT);
+		r[1 + LOG_TIME] = 0;
+		fmt_snprintf(text, sizeof(text), "(sk) %s ms %s: %s\n", r + 1,
+			     log_levels[*r - '0'], r + LOG_TEXT);
 		shell_put(text);
 	}
 	finish();

@@ -10,7 +10,6 @@
 #include <libfdt.h>
 
 #include <skerry/dt.h>
-#include <skerry/error.h>
 #include <skerry/fmt.h>
 #include <skerry/layout.h>
 #include <skerry/sched.h>
@@ -42,11 +41,10 @@ struct reader {
 	const struct rule *rule;
 	struct dt_node node;
 	const char *name, *child; /* child: "" in the guest's own node */
-	u32 address_cells, size_cells;
-	u32 cpus, spis, pool_mib, wfi, all_off, off, weight, slice_us;
+	u32 address_cells, size_cells, pool_mib, all_off, off;
 	u32 id; /* of the xen,vcpu node being read, and its mask */
 	u64 mask, vcpus_seen;
-	struct describe_guest *out;
+	struct describe_guest guest;
 	struct describe_error *err;
 	bool refused;
 };
@@ -158,14 +156,14 @@ static void read_memory(struct reader *r, const struct dt_prop *p)
 	if (kib > MAX_MEMORY / KIB)
 		refuse(r, p->name, "%lu KiB: at most %lu", kib,
 		       MAX_MEMORY / KIB);
-	r->out->memory = kib * KIB;
+	r->guest.memory = kib * KIB;
 }
 
 static void read_vpl011(struct reader *r, const struct dt_prop *p)
 {
 	if (p->len)
 		refuse(r, p->name, "must be empty");
-	r->out->vpl011 = true;
+	r->guest.vpl011 = true;
 }
 
 static void read_disabled(struct reader *r, const struct dt_prop *p)
@@ -179,7 +177,7 @@ static void read_bootargs(struct reader *r, const struct dt_prop *p)
 	if (p->len > MAX_BOOTARGS)
 		refuse(r, p->name, "longer than %u characters",
 		       MAX_BOOTARGS - 1);
-	r->out->bootargs = read_string(r, p);
+	r->guest.bootargs = read_string(r, p);
 }
 
 static void refuse_bootargs(struct reader *r, const struct dt_prop *p)
@@ -209,17 +207,18 @@ static const struct rule rules[] = {
 	{GUEST, "#address-cells", NUMBER(1, 2, address_cells)},
 	{GUEST, "#size-cells", NUMBER(1, 2, size_cells)},
 	{GUEST, "memory", .read = read_memory},
-	{GUEST, "cpus", NUMBER(1, DESCRIBE_MAX_VCPUS, cpus)},
+	{GUEST, "cpus", NUMBER(1, DESCRIBE_MAX_VCPUS, guest.nr_vcpus)},
 	{GUEST, "vpl011", .read = read_vpl011},
-	{GUEST, "nr_spis", NUMBER(0, MAX_SPIS, spis)},
+	{GUEST, "nr_spis", NUMBER(0, MAX_SPIS, guest.nr_spis)},
 	{GUEST, "xen,domain-p2m-mem-mb", NUMBER(1, MAX_POOL_MIB, pool_mib)},
 	{GUEST, "skerry,wfi",
-	 CHOICE("native\0trap\0", "must be \"trap\" or \"native\"", wfi)},
+	 CHOICE("native\0trap\0", "must be \"trap\" or \"native\"",
+		guest.wfi_trap)},
 	/* What this version can only leave off. */
 	{GUEST, "xen,enhanced", .read = read_disabled},
 	{GUEST, "passthrough", .read = read_disabled},
-	{GUEST, "skerry,weight", NUMBER(1, SCHED_MAX_WEIGHT, weight)},
-	{GUEST, "skerry,slice-us", NUMBER(100, 1000000, slice_us)},
+	{GUEST, "skerry,weight", NUMBER(1, SCHED_MAX_WEIGHT, guest.weight)},
+	{GUEST, "skerry,slice-us", NUMBER(100, 1000000, guest.slice_us)},
 	{GUEST, "capabilities", NUMBER(0, 0, off)},
 	{GUEST, "sve", NUMBER(0, 0, off)},
 	{GUEST, "trap-unmapped-accesses", NUMBER(1, 1, off)},
@@ -318,14 +317,15 @@ static void read_vcpu(struct reader *r)
 	read_props(r, VCPU);
 	if (r->id == NO_NUMBER)
 		refuse(r, "id", "missing");
-	if (r->id >= r->cpus)
-		refuse(r, "id", "%u: the guest has %u vCPUs", r->id, r->cpus);
+	if (r->id >= r->guest.nr_vcpus)
+		refuse(r, "id", "%u: the guest has %u vCPUs", r->id,
+		       r->guest.nr_vcpus);
 	if (r->refused)
 		return;
 	if (r->vcpus_seen & BIT(r->id))
 		refuse(r, "id", "%u: described twice", r->id);
 	r->vcpus_seen |= BIT(r->id);
-	r->out->affinity[r->id] = r->mask;
+	r->guest.affinity[r->id] = r->mask;
 }
 
 /* Name the first compatible that we know of, else the first; or "missing". */
@@ -344,9 +344,9 @@ static void refuse_node(struct reader *r)
 static void read_child(struct reader *r)
 {
 	if (dt_is_compatible(&r->node, "multiboot,kernel"))
-		read_module(r, &r->out->kernel, KERNEL);
+		read_module(r, &r->guest.kernel, KERNEL);
 	else if (dt_is_compatible(&r->node, "multiboot,ramdisk"))
-		read_module(r, &r->out->ramdisk, RAMDISK);
+		read_module(r, &r->guest.ramdisk, RAMDISK);
 	else if (dt_is_compatible(&r->node, "xen,vcpu"))
 		read_vcpu(r);
 	else
@@ -381,7 +381,7 @@ static void read_children(struct reader *r, void (*read)(struct reader *r))
 static void read_name(struct reader *r)
 {
 	static const char punct[] = ",._+-";
-	char *to = r->out->name;
+	char *to = r->guest.name;
 	unsigned int n = 0;
 
 	for (const char *s = r->node.name; *s && *s != '@' && !r->refused; s++) {
@@ -404,20 +404,16 @@ static void read_name(struct reader *r)
 
 static void check_guest(struct reader *r)
 {
-	struct describe_guest *g = r->out;
+	struct describe_guest *g = &r->guest;
 	u64 pool;
 
 	if (!g->memory)
 		refuse(r, "memory", "missing");
-	if (!r->cpus)
+	if (!g->nr_vcpus)
 		refuse(r, "cpus", "missing");
-	if (g->vpl011 && !r->spis)
+	if (g->vpl011 && !g->nr_spis)
 		refuse(r, "nr_spis", "0: vpl011 needs one");
-	g->wfi_trap = r->wfi;
-	g->nr_vcpus = r->cpus;
-	g->weight = r->weight;
-	g->slice_us = r->slice_us;
-	g->nr_spis = align_up(r->spis, 32); /* as GICD_TYPER counts */
+	g->nr_spis = align_up(g->nr_spis, 32); /* as GICD_TYPER counts */
 	/*
 	 * What the hypervisor needs for the guest: its structures and vCPUs, a
 	 * table per GiB of RAM and for the pieces that it may fall into.
@@ -434,25 +430,24 @@ int describe_guest(const struct dt_node *node, struct describe_guest *out,
 		.node = *node,
 		.name = "guest",
 		.child = "",
-		.out = out,
 		.err = err,
 		.address_cells = 2,
 		.size_cells = 1, /* DT spec 2.3.5 */
-		.spis = GUEST_MIN_SPIS,
-		.weight = SCHED_WEIGHT,
-		.slice_us = SCHED_SLICE_US,
+		.guest = {.nr_spis = GUEST_MIN_SPIS,
+			  .weight = SCHED_WEIGHT,
+			  .slice_us = SCHED_SLICE_US,
+			  .bootargs = ""},
 	};
 
-	memset(out, 0, sizeof(*out));
-	out->bootargs = "";
 	for (unsigned int i = 0; i < DESCRIBE_MAX_VCPUS; i++)
-		out->affinity[i] = ~0UL;
+		r.guest.affinity[i] = ~0UL;
 	read_name(&r);
 	read_props(&r, GUEST);
 	check_guest(&r);
 	read_children(&r, read_child);
-	if (!out->kernel.size)
+	if (!r.guest.kernel.size)
 		refuse(&r, "multiboot,kernel", "missing");
+	*out = r.guest;
 	return r.refused ? -EINVAL : 0;
 }
 

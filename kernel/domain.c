@@ -9,8 +9,6 @@
 #include <skerry/cpu.h>
 #include <skerry/fmt.h>
 #include <skerry/log.h>
-#include <skerry/panic.h>
-#include <skerry/psci.h>
 
 #define MAX_WARNINGS 4
 

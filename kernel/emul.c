@@ -2,8 +2,6 @@
 /* The list of a domain's emulated MMIO regions. */
 #include <skerry/emul.h>
 
-#include <skerry/error.h>
-
 int emul_add(struct emul_domain *e, const struct emul_region *r)
 {
 	unsigned int i;

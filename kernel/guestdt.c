@@ -10,7 +10,6 @@
 
 #include <skerry/arch/gic.h>
 #include <skerry/domain.h>
-#include <skerry/error.h>
 #include <skerry/fmt.h>
 #include <skerry/layout.h>
 #include <skerry/machine.h>

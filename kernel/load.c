@@ -9,7 +9,6 @@
 #include <skerry/arch/cache.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/domain.h>
-#include <skerry/error.h>
 #include <skerry/guestdt.h>
 #include <skerry/layout.h>
 #include <skerry/log.h>

@@ -7,7 +7,6 @@
 
 #include <skerry/console.h>
 #include <skerry/fmt.h>
-#include <skerry/string.h>
 #include <skerry/time.h>
 
 const char *const log_levels[] = {"error", "warning", "info", "debug"};

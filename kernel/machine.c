@@ -364,7 +364,7 @@ static const struct {
 };
 
 /* The first string of `compatible` that we know decides. */
-static void read_device(void)
+static void (*find_device(void))(void)
 {
 	struct dt_prop p = dt_find(here(), "compatible");
 	const char *s = NULL;
@@ -373,30 +373,27 @@ static void read_device(void)
 	     "not terminated");
 	while ((s = dt_next_string(&p, s)))
 		for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
-			if (!strcmp(s, devices[i].compatible)) {
-				if (is_enabled())
-					devices[i].read();
-				return;
-			}
+			if (!strcmp(s, devices[i].compatible))
+				return devices[i].read;
+	return NULL;
 }
 
 static void read_node(void)
 {
 	const struct dt_node *n = here();
 	const char *up = walk.depth ? n[-1].name : "";
+	void (*read)(void) = NULL;
 
-	if (walk.depth == 2 && !strcmp(up, "reserved-memory")) {
-		if (is_enabled())
-			read_reserved();
-	} else if (walk.depth == 2 && !strcmp(up, "cpus")) {
-		if (dt_is(n, "device_type", "cpu") && is_enabled())
-			read_cpu();
-	} else if (walk.depth == 1 && dt_is(n, "device_type", "memory")) {
-		if (is_enabled())
-			read_memory();
-	} else if (walk.depth) {
-		read_device();
-	}
+	if (walk.depth == 2 && !strcmp(up, "reserved-memory"))
+		read = read_reserved;
+	else if (walk.depth == 2 && !strcmp(up, "cpus"))
+		read = dt_is(n, "device_type", "cpu") ? read_cpu : NULL;
+	else if (walk.depth == 1 && dt_is(n, "device_type", "memory"))
+		read = read_memory;
+	else if (walk.depth)
+		read = find_device();
+	if (read && is_enabled())
+		read();
 }
 
 /* Command line, and the node that stdout-path gives or has an alias for. */

@@ -7,7 +7,6 @@
 #include <skerry/page.h>
 
 #include <skerry/arch/mmu.h>
-#include <skerry/error.h>
 #include <skerry/panic.h>
 #include <skerry/spinlock.h>
 #include <skerry/string.h>
@@ -100,18 +99,6 @@ static u64 *word_of(u64 pa)
 			return &b->words[(pa - b->base) / FRAME_SIZE];
 	}
 	return NULL;
-}
-
-/* The state of one page, a word without WORD_SPLIT. */
-static u64 page_word(u64 pa)
-{
-	u64 *word = word_of(pa);
-
-	if (!word)
-		return make_word(PAGE_NONE, 0);
-	if (*word & WORD_SPLIT)
-		return leaf_of(*word)[pa / PAGE_SIZE % LEAF_WORDS];
-	return *word;
 }
 
 static int split(u64 *word)
@@ -351,33 +338,22 @@ int page_alloc(u64 size, u64 align, u64 limit, enum page_state state, u8 owner,
 
 struct page_info page_lookup(paddr_t pa)
 {
-	struct page_info info;
-	u64 *word, w;
+	struct page_info info = {.state = PAGE_NONE};
+	const u64 *word;
 
 	spin_lock(&pages.lock);
 	word = word_of(pa.v);
-	w = page_word(align_down(pa.v, PAGE_SIZE));
-	info = (struct page_info){
-		.state = (enum page_state)(w & WORD_STATE),
-		.owner = (u8)field_get(WORD_OWNER, w),
-		.split = word && (*word & WORD_SPLIT),
-	};
+	if (word) {
+		info.split = *word & WORD_SPLIT;
+		if (info.split)
+			word = leaf_of(*word) + pa.v / PAGE_SIZE % LEAF_WORDS;
+		info.state = (enum page_state)(*word & WORD_STATE);
+		info.owner = (u8)field_get(WORD_OWNER, *word);
+	}
 	if (CONFIG_DEBUG)
 		ghost_check_page(pa, &info);
 	spin_unlock(&pages.lock);
 	return info;
-}
-
-bool page_is(paddr_t pa, u64 size, enum page_state state, u8 owner)
-{
-	bool is;
-
-	if (!range_ok(pa.v, size))
-		return false;
-	spin_lock(&pages.lock);
-	is = highest_other(pa.v, size, make_word(state, owner)) == NO_BLOCK;
-	spin_unlock(&pages.lock);
-	return is;
 }
 
 void page_stats(struct page_stats *out)

@@ -11,7 +11,6 @@
 #include <skerry/fmt.h>
 #include <skerry/log.h>
 #include <skerry/sections.h>
-#include <skerry/string.h>
 
 #define MAX_FRAMES 24
 

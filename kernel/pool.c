@@ -27,15 +27,6 @@ void *pool_alloc(struct pool *p, u64 size, u64 align)
 	return p->base + start;
 }
 
-void *pool_alloc_pages(struct pool *p, unsigned int nr)
-{
-	u64 align = PAGE_SIZE;
-
-	while (align < nr * PAGE_SIZE)
-		align *= 2;
-	return pool_alloc(p, nr * PAGE_SIZE, align);
-}
-
 void *pool_alloc_page(struct pool *p)
 {
 	u64 *page = p->free_page;

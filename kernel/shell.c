@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shell's line and its commands. Figures are read without locks: each by
- * itself is whole, together they may be of slightly different moments.
+ * The hypervisor's shell on the console: a line is edited, then run in the
+ * UART's interrupt. Figures are read without locks: each by itself is whole,
+ * together they may be of slightly different moments.
  */
-#include <skerry/shell.h>
-
 #include <skerry/console.h>
+
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 #include <skerry/page.h>
@@ -116,13 +116,12 @@ static void reboot(struct domain *d __unused)
 
 static void help(struct domain *d);
 
+/* A command runs once, for each guest, or for the one that is named. */
+enum scope { ONCE, EACH, ONE };
+
 static const struct command {
 	const char *name, *help;
-	enum {
-		ONCE,
-		EACH,
-		ONE
-	} guest; /* for each guest, or that of a number */
+	enum scope guest;
 	void (*run)(struct domain *d);
 } commands[] = {
 	/* clang-format off */

@@ -10,10 +10,8 @@ struct out {
 };
 
 struct spec {
-	bool left, zero, alt;
+	bool left, zero, alt, wide;
 	unsigned int width;
-	int precision; /* -1: none */
-	unsigned int longs;
 };
 
 static void put(struct out *o, char c)
@@ -23,39 +21,28 @@ static void put(struct out *o, char c)
 	o->len++;
 }
 
-static void pad(struct out *o, char c, unsigned int used, unsigned int width)
+static void pad(struct out *o, char c, size_t used, size_t width)
 {
 	for (; used < width; used++)
 		put(o, c);
 }
 
-/* `prefix` is that of a number, which zeros may stand behind; else NULL. */
+/* Zeros stand behind the prefix, which only numbers have. */
 static void put_text(struct out *o, const struct spec *sp, const char *prefix,
-		     const char *s, unsigned int n)
+		     const char *s, size_t n)
 {
-	unsigned int used = n + (prefix ? (unsigned int)strlen(prefix) : 0);
-	bool zero = prefix && sp->zero;
+	size_t used = strlen(prefix) + n;
 
-	if (!sp->left && !zero)
+	if (!sp->left && !sp->zero)
 		pad(o, ' ', used, sp->width);
-	while (prefix && *prefix)
+	while (*prefix)
 		put(o, *prefix++);
-	if (!sp->left && zero)
+	if (!sp->left && sp->zero)
 		pad(o, '0', used, sp->width);
-	for (unsigned int i = 0; i < n; i++)
-		put(o, s[i]);
+	while (n--)
+		put(o, *s++);
 	if (sp->left)
 		pad(o, ' ', used, sp->width);
-}
-
-static void put_str(struct out *o, const struct spec *sp, const char *s)
-{
-	if (!s)
-		s = "(null)";
-	put_text(o, sp, NULL, s,
-		 (unsigned int)(sp->precision < 0
-					? strlen(s)
-					: strnlen(s, (size_t)sp->precision)));
 }
 
 static void put_num(struct out *o, const struct spec *sp, u64 val,
@@ -71,66 +58,48 @@ static void put_num(struct out *o, const struct spec *sp, u64 val,
 	put_text(o, sp, prefix, digits + at, sizeof(digits) - at);
 }
 
-static const char *parse(const char *f, struct spec *sp, va_list *ap)
+static const char *parse(const char *f, struct spec *sp)
 {
-	*sp = (struct spec){.precision = -1};
-	for (;; f++) {
-		if (*f == '-')
-			sp->left = true;
-		else if (*f == '0')
-			sp->zero = true;
-		else if (*f == '#')
-			sp->alt = true;
-		else
-			break;
+	*sp = (struct spec){0};
+	for (; *f == '-' || *f == '0' || *f == '#'; f++) {
+		sp->left |= *f == '-';
+		sp->zero |= *f == '0';
+		sp->alt |= *f == '#';
 	}
 	for (; *f >= '0' && *f <= '9'; f++)
 		sp->width = min(sp->width * 10 + (unsigned int)(*f - '0'),
 				1000U);
-	if (*f == '.') {
-		f++;
-		sp->precision = 0;
-		if (*f == '*') {
-			sp->precision = va_arg(*ap, int);
-			f++;
-		}
-		for (; *f >= '0' && *f <= '9'; f++)
-			sp->precision = min(sp->precision * 10 + (*f - '0'),
-					    1000);
-	}
 	for (; *f == 'l' || *f == 'z'; f++)
-		sp->longs++;
+		sp->wide = true;
 	return f;
 }
 
 static void convert(struct out *o, char c, const struct spec *sp, va_list *ap)
 {
+	const char *s;
 	s64 val;
 	char one;
 
 	switch (c) {
 	case 'c':
 		one = (char)va_arg(*ap, int);
-		put_text(o, sp, NULL, &one, 1);
+		put_text(o, sp, "", &one, 1);
 		break;
 	case 's':
-		put_str(o, sp, va_arg(*ap, const char *));
+		s = va_arg(*ap, const char *) ?: "(null)";
+		put_text(o, sp, "", s, strlen(s));
 		break;
 	case 'd':
-	case 'i':
-		val = sp->longs ? va_arg(*ap, long) : va_arg(*ap, int);
+		val = sp->wide ? va_arg(*ap, long) : va_arg(*ap, int);
 		put_num(o, sp, val < 0 ? 0 - (u64)val : (u64)val, 10,
 			val < 0 ? "-" : "");
 		break;
 	case 'u':
 	case 'x':
 		put_num(o, sp,
-			sp->longs ? va_arg(*ap, unsigned long)
-				  : va_arg(*ap, unsigned int),
+			sp->wide ? va_arg(*ap, unsigned long)
+				 : va_arg(*ap, unsigned int),
 			c == 'x' ? 16 : 10, c == 'x' && sp->alt ? "0x" : "");
-		break;
-	case 'p':
-		put_num(o, sp, (u64)va_arg(*ap, void *), 16, "0x");
 		break;
 	default:
 		put(o, c);
@@ -150,7 +119,7 @@ int fmt_vsnprintf(char *buf, size_t size, const char *f, va_list args)
 			put(&o, *f);
 			continue;
 		}
-		f = parse(f + 1, &sp, &ap);
+		f = parse(f + 1, &sp);
 		if (!*f)
 			break;
 		convert(&o, *f, &sp, &ap);

@@ -9,17 +9,12 @@
 
 typedef u64 __attribute__((may_alias)) word_t;
 
-static bool both_aligned(const void *a, const void *b)
-{
-	return is_aligned((u64)a | (u64)b, sizeof(word_t));
-}
-
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	u8 *d = dst;
 	const u8 *s = src;
 
-	if (both_aligned(d, s)) {
+	if (is_aligned((u64)d | (u64)s, sizeof(word_t))) {
 		for (; n >= 32; n -= 32, d += 32, s += 32) {
 			word_t a = ((const word_t *)s)[0];
 			word_t b = ((const word_t *)s)[1];

@@ -62,17 +62,13 @@ static __noinline s64 affinity_info(struct vcpu *v, u64 mpidr, u64 level)
 {
 	/* Level 1 and above need not be implemented by PSCI 1.x (5.7.1). */
 	struct vcpu *t = level ? NULL : target_of(v, mpidr);
+	static const u8 state[] = {
+		[VCPU_OFF] = AFF_OFF,
+		[VCPU_PENDING] = AFF_ON_PENDING,
+		[VCPU_ON] = AFF_ON,
+	};
 
-	if (!t)
-		return PSCI_INVALID_PARAMS;
-	switch (READ_ONCE(t->state)) {
-	case VCPU_ON:
-		return AFF_ON;
-	case VCPU_PENDING:
-		return AFF_ON_PENDING;
-	default:
-		return AFF_OFF;
-	}
+	return t ? state[READ_ONCE(t->state)] : PSCI_INVALID_PARAMS;
 }
 
 static __noinline s64 features(u32 fn)

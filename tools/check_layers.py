@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Static checks of the tree: who may include whom, and how large things are.
+"""Static checks of the tree: who may include whom, how large things are, and
+which conversions format strings have.
 
 Prints one line per offence and exits 1. The table is the picture in
 docs/architecture.md.
@@ -86,6 +87,18 @@ def check_sizes(path, text):
             start = None
 
 
+# lib/fmt.c prints an unknown conversion and leaves its argument for the next.
+FORMAT = re.compile(r"%(?:%|[-0#]*\d*[lz]*[csdux])")
+
+
+def check_formats(path, text):
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    text = re.sub(r"__asm__.*?;", "", text, flags=re.S)
+    for literal in re.findall(r'"((?:[^"\\\n]|\\.)*)"', text):
+        if "%" in FORMAT.sub("", literal):
+            bad.append(f"{path}: lib/fmt.c does not know all of \"{literal}\"")
+
+
 for root in [*MAY, "include", "guests", "tests", "tools", "scripts"]:
     for p in sorted(pathlib.Path(root).rglob("*")):
         if p.suffix not in (".c", ".h", ".S", ".py", ".sh") or not p.is_file():
@@ -96,6 +109,8 @@ for root in [*MAY, "include", "guests", "tests", "tools", "scripts"]:
         check_sizes(path, text)
         if root in MAY:
             check_includes(path, text)
+        if root in MAY or root == "include":
+            check_formats(path, text)
         if root in ("vgic", "smmu", "sched") and \
                 re.search(r"\b(mrs|msr)\b|__asm__|sysreg_", text):
             bad.append(f"{path}: system registers belong to arch/")

@@ -11,7 +11,8 @@
 #define SCTLR_EL2_ON	0x30cd183d	/* + M A? C SA I WXN, see el2_mmu_on */
 
 	.section .head.text, "ax"
-	.globl	image_head
+	.globl	image_head, boot_trampoline_end
+	.globl	secondary_entry, secondary_spin, arch_cpu_park
 image_head:				/* arm64 Image header */
 	b	boot_entry
 	.long	0
@@ -154,7 +155,6 @@ enter_c:
 	 * A secondary: x0 = PA of its boot word pair {root PA, cpu VA}, which
 	 * the boot CPU cleaned to the PoC.
 	 */
-	.globl	secondary_entry
 secondary_entry:
 	msr	daifset, #0xf
 	mrs	x9, CurrentEL
@@ -172,7 +172,6 @@ secondary_entry:
 	 * From a spin table: no argument. The record of the CPU whose MPIDR
 	 * is ours (only the boot CPU's caches hold more, and it cleaned them).
 	 */
-	.globl	secondary_spin
 secondary_spin:
 	mrs	x9, mpidr_el1
 	ldr	x10, =0xff00ffffff
@@ -201,12 +200,10 @@ wrong_el:
 	mrs	x1, CurrentEL
 	lsr	x1, x1, #2
 	bl	early_wrong_el
-	.globl	arch_cpu_park
 arch_cpu_park:
 park:
 	msr	daifset, #0xf
 1:	wfi
 	b	1b
 	.ltorg
-	.globl	boot_trampoline_end
 boot_trampoline_end:

@@ -14,7 +14,6 @@
 #include <asm/sysreg.h>
 #include <skerry/arch/pgtable.h>
 #include <skerry/cpu.h>
-#include <skerry/error.h>
 #include <skerry/page.h>
 #include <skerry/panic.h>
 #include <skerry/sections.h>

@@ -13,11 +13,8 @@ void offsets(void);
 
 void offsets(void)
 {
-	DEF(VCPU_REGS, offsetof(struct vcpu, arch.regs));
 	DEF(VCPU_PC, offsetof(struct vcpu, arch.regs.pc));
 	DEF(VCPU_EL2_SP, offsetof(struct vcpu, arch.el2_sp));
-	DEF(VCPU_FP, offsetof(struct vcpu, arch.fp));
-	DEF(VCPU_FPSR, offsetof(struct vcpu, arch.fp.fpsr));
 	DEF(CPU_CURRENT, offsetof(struct cpu, current));
 	DEF(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
 	DEF(CPU_PANIC_TOP, offsetof(struct cpu, panic_stack) +

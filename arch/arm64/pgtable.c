@@ -8,7 +8,6 @@
 
 #include <asm/barrier.h>
 #include <asm/pte.h>
-#include <skerry/error.h>
 
 #define LAST_LEVEL 3
 #define ENTRIES	   512
@@ -88,6 +87,14 @@ static void break_entry(struct pgtable *pt, u64 *slot, u64 va, u64 size)
 	pt->ops->flush(pt, va, size);
 }
 
+static bool add_table(struct pgtable *pt, u64 *slot, const u64 *table)
+{
+	if (table)
+		publish(slot,
+			pt->ops->to_phys(pt, table) | PTE_VALID | PTE_TABLE);
+	return table;
+}
+
 static u64 make_leaf(u64 pa, u64 attrs, unsigned int level)
 {
 	return pa | attrs | (level == LAST_LEVEL ? PTE_TABLE : 0);
@@ -107,7 +114,7 @@ static int split_block(struct pgtable *pt, u64 *slot, u64 va, unsigned int level
 				     level + 1);
 	break_entry(pt, slot, align_down(va, level_size(level)),
 		    level_size(level));
-	publish(slot, pt->ops->to_phys(pt, table) | PTE_VALID | PTE_TABLE);
+	add_table(pt, slot, table);
 	return 0;
 }
 
@@ -143,36 +150,29 @@ static int map_level(struct pgtable *pt, u64 *table, unsigned int level, u64 va,
 {
 	u64 size = level_size(level);
 
-	while (va < end) {
+	for (u64 next; va < end; va = next) {
 		u64 *slot = &table[index_of(pt, va, level)];
-		u64 next = min(end, align_down(va, size) + size);
 		u64 pa = va + rq->pa_offset;
 		int err;
 
+		next = min(end, align_down(va, size) + size);
 		if (level >= 1 && next - va == size && is_aligned(pa, size)) {
 			if (*slot)
 				return -EEXIST;
 			publish(slot, make_leaf(pa, rq->attrs, level));
 			rq->done = next;
-		} else {
-			if (!*slot) {
-				u64 *sub = pt->ops->alloc(pt);
-
-				if (!sub)
-					return -ENOMEM;
-				publish(slot, pt->ops->to_phys(pt, sub) |
-						      PTE_VALID | PTE_TABLE);
-			} else if (!is_table(*slot, level)) {
-				return -EEXIST;
-			}
-			err = map_level(pt, table_of(pt, *slot), level + 1, va,
-					next, rq);
-			if (err) {
-				prune(pt, slot, va, level);
-				return err;
-			}
+			continue;
 		}
-		va = next;
+		if (*slot && !is_table(*slot, level))
+			return -EEXIST;
+		if (!*slot && !add_table(pt, slot, pt->ops->alloc(pt)))
+			return -ENOMEM;
+		err = map_level(pt, table_of(pt, *slot), level + 1, va, next,
+				rq);
+		if (err) {
+			prune(pt, slot, va, level);
+			return err;
+		}
 	}
 	return 0;
 }

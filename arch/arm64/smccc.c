@@ -9,7 +9,6 @@
 #include "arch_priv.h"
 
 #include <asm/sysreg.h>
-#include <skerry/log.h>
 #include <skerry/machine.h>
 #include <skerry/psci.h>
 #include <skerry/sections.h>

@@ -11,7 +11,6 @@
 #include <skerry/arch/init.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
-#include <skerry/log.h>
 #include <skerry/machine.h>
 #include <skerry/panic.h>
 #include <skerry/sections.h>

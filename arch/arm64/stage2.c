@@ -10,7 +10,6 @@
 #include <skerry/arch/cache.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/domain.h>
-#include <skerry/error.h>
 #include <skerry/pool.h>
 
 #define VTCR_RES1  BIT(31)
@@ -18,17 +17,11 @@
 #define VTCR_SL0_1 BIT(6)   /* start at level 1 */
 #define FLUSH_STEP (256 * KIB)
 
-static unsigned int pa_range(void)
-{
-	static const u8 bits[] = {32, 36, 40, 42, 44, 48};
-	u64 r = sysreg_read(id_aa64mmfr0_el1) & 15;
-
-	return bits[min(r, (u64)ARRAY_SIZE(bits) - 1)];
-}
-
 unsigned int stage2_ipa_bits(void)
 {
-	return min(40U, pa_range());
+	static const u8 bits[] = {32, 36, 40}; /* more: 40 */
+
+	return bits[min(sysreg_read(id_aa64mmfr0_el1) & 15, 2UL)];
 }
 
 void stage2_init_cpu(void)
@@ -99,7 +92,9 @@ static const struct pgtable_ops ops = {
 int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid)
 {
 	unsigned int bits = stage2_ipa_bits();
-	u64 *root = pool_alloc_pages(pool, bits == 40 ? 2 : 1);
+	/* With 40 bits two tables in a row, aligned as one. */
+	u64 size = bits == 40 ? 2 * PAGE_SIZE : PAGE_SIZE;
+	u64 *root = pool_alloc(pool, size, size);
 
 	if (!root)
 		return -ENOMEM;

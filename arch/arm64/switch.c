@@ -202,8 +202,3 @@ void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe)
 	if (this_cpu()->current == v)
 		sysreg_write(hcr_el2, (sysreg_read(hcr_el2) & ~mask) | bits);
 }
-
-u64 arch_vcpu_pc(const struct vcpu *v)
-{
-	return v->arch.regs.pc;
-}

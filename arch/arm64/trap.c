@@ -138,8 +138,7 @@ static void note_exit(struct vcpu *v)
 static __noinline void bad_access(struct vcpu *v, u64 esr, u64 far, u64 ipa)
 {
 	note_exit(v);
-	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
-	    fault_is_stale(v, esr, ipa))
+	if (fault_is_stale(v, esr, ipa))
 		return;
 	if (!(esr & ESR_DABT_ISV) && emul_find(&v->domain->emul, ipa))
 		domain_log_once(
@@ -172,8 +171,7 @@ static void fetch_abort(struct vcpu *v, u64 esr)
 	u64 ipa = decode_ipa(far, sysreg_read(hpfar_el2));
 
 	note_exit(v);
-	if (field_get(ESR_ABT_FSC, esr) != FSC_EXTERNAL &&
-	    fault_is_stale(v, esr, ipa))
+	if (fault_is_stale(v, esr, ipa))
 		return;
 	/*
 	 * No vector to fetch: the abort would be taken there again, for ever

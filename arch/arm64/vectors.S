@@ -8,15 +8,16 @@
  */
 #include <offsets.h>
 
-	.macro	save_low
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
+	.altmacro
+	.macro	pair, op, kind, size, base, a, b
+	\op	\kind\a, \kind\b, [\base, #\size * \a]
+	.endm
+	/* Registers `first` to `last`, in pairs, each at `size` times its number. */
+	.macro	pairs, op, kind, size, base, first, last
+	pair	\op, \kind, \size, \base, \first, %(\first + 1)
+	.if	\last - \first > 1
+	pairs	\op, \kind, \size, \base, %(\first + 2), \last
+	.endif
 	.endm
 
 	/* x0 = vCPU, SP = this CPU's stack */
@@ -27,11 +28,27 @@
 	mov	sp, x9
 	.endm
 
+	/* To `label` when x0 is not the current vCPU, which x10 is then. */
+	.macro	b_if_other, label
+	mrs	x9, tpidr_el2
+	ldr	x10, [x9, #CPU_CURRENT]
+	cmp	x0, x10
+	b.ne	\label
+	.endm
+
 	/* Straight-line speculation past eret (no FEAT_SB on our cores). */
 	.macro	leave
 	eret
 	dsb	nsh
 	isb
+	.endm
+
+	.macro	short_entry, fn
+	pairs	stp, x, 8, sp, 2, 17
+	str	x30, [sp, #240]
+	to_stack
+	bl	\fn
+	b	exit_short
 	.endm
 
 	.macro	vector_sync
@@ -41,23 +58,16 @@
 	sub	x0, x0, #0x16		/* HVC64 0x16, SMC64 0x17 */
 	cmp	x0, #1
 	b.hi	sync_full
-	save_low
-	str	x30, [sp, #240]
-	to_stack
-	bl	trap_call
-	b	exit_short
+	short_entry trap_call
 	.endm
 
 	.macro	vector_irq
 	stp	x0, x1, [sp]
-	save_low
-	str	x30, [sp, #240]
-	to_stack
-	bl	trap_irq
-	b	exit_short
+	short_entry trap_irq
 	.endm
 
 	.macro	vector_full, fn
+	.balign	128
 	stp	x0, x1, [sp]
 	mrs	x1, esr_el2
 	adr	x0, \fn
@@ -66,6 +76,7 @@
 
 	/* Branch predictor: mitigations run before any other code. */
 	.macro	mitigate, kind
+	.balign	128
 	.if \kind == 1			/* SMCCC_ARCH_WORKAROUND_3 */
 	stp	x0, x1, [sp]
 	stp	x2, x3, [sp, #16]
@@ -97,27 +108,21 @@
 	.balign	2048
 	.globl	\name
 \name:
-	.rept	4			/* SP_EL0: never used at EL2 */
+	.rept	5			/* SP_EL0's four: never used at EL2 */
 	own_vector 0
 	.endr
-	own_vector 0
 	.balign	128
 	b	worker_irq
 	own_vector 2
 	.balign	128
 	b	own_serror
-	.balign	128
 	mitigate \kind
 	vector_sync
-	.balign	128
 	mitigate \kind
 	vector_irq
-	.balign	128
 	vector_full trap_fiq
-	.balign	128
 	vector_full trap_serror
 	.rept	4			/* AArch32 EL1: never entered */
-	.balign	128
 	vector_full trap_aarch32
 	.endr
 	.balign	128
@@ -129,37 +134,11 @@
 	table	vectors_bhb, 2
 
 	.macro	save_all
-	save_low
-	stp	x18, x19, [sp, #144]
-	stp	x20, x21, [sp, #160]
-	stp	x22, x23, [sp, #176]
-	stp	x24, x25, [sp, #192]
-	stp	x26, x27, [sp, #208]
-	stp	x28, x29, [sp, #224]
+	pairs	stp, x, 8, sp, 2, 29
 	mrs	x2, elr_el2
 	stp	x30, x2, [sp, #240]
 	mrs	x3, spsr_el2
 	str	x3, [sp, #256]
-	.endm
-
-	.macro	restore_high
-	ldp	x18, x19, [sp, #144]
-	ldp	x20, x21, [sp, #160]
-	ldp	x22, x23, [sp, #176]
-	ldp	x24, x25, [sp, #192]
-	ldp	x26, x27, [sp, #208]
-	ldp	x28, x29, [sp, #224]
-	.endm
-
-	.macro	restore_low
-	ldp	x2, x3, [sp, #16]
-	ldp	x4, x5, [sp, #32]
-	ldp	x6, x7, [sp, #48]
-	ldp	x8, x9, [sp, #64]
-	ldp	x10, x11, [sp, #80]
-	ldp	x12, x13, [sp, #96]
-	ldp	x14, x15, [sp, #112]
-	ldp	x16, x17, [sp, #128]
 	.endm
 
 full_entry:				/* x0 = handler, x1 = ESR */
@@ -173,38 +152,27 @@ sync_full:
 	to_stack
 	bl	trap_sync
 full_exit:
-	mrs	x9, tpidr_el2
-	ldr	x10, [x9, #CPU_CURRENT]
-	cmp	x0, x10
-	b.ne	switch
+	b_if_other switch
 exit_full:				/* x0 = vCPU */
 	mov	sp, x0
 	ldp	x30, x2, [sp, #240]
 	ldr	x3, [sp, #256]
 	msr	elr_el2, x2
 	msr	spsr_el2, x3
-	restore_high
+	pairs	ldp, x, 8, sp, 18, 29
 	b	exit_low
 
 exit_short:				/* x0 = vCPU to run */
-	mrs	x9, tpidr_el2
-	ldr	x10, [x9, #CPU_CURRENT]
-	cmp	x0, x10
-	b.ne	switch_short
+	b_if_other switch_short
 	mov	sp, x0
 	ldr	x30, [sp, #240]
 exit_low:
-	restore_low
+	pairs	ldp, x, 8, sp, 2, 17
 	ldp	x0, x1, [sp]
 	leave
 
 switch_short:				/* x10 = vCPU to leave, not NULL */
-	stp	x18, x19, [x10, #144]
-	stp	x20, x21, [x10, #160]
-	stp	x22, x23, [x10, #176]
-	stp	x24, x25, [x10, #192]
-	stp	x26, x27, [x10, #208]
-	stp	x28, x29, [x10, #224]
+	pairs	stp, x, 8, x10, 18, 29
 	mrs	x2, elr_el2
 	mrs	x3, spsr_el2
 	stp	x2, x3, [x10, #VCPU_PC]
@@ -252,10 +220,7 @@ worker_irq:
 	str	x2, [sp, #VCPU_EL2_SP]
 	to_stack
 	bl	trap_irq
-	mrs	x9, tpidr_el2
-	ldr	x10, [x9, #CPU_CURRENT]
-	cmp	x0, x10
-	b.ne	switch
+	b_if_other switch
 worker_resume:				/* x0 = its vCPU, x9 free */
 	mov	sp, x0
 	ldp	x30, x2, [sp, #240]
@@ -264,8 +229,8 @@ worker_resume:				/* x0 = its vCPU, x9 free */
 	msr	elr_el2, x2
 	msr	spsr_el2, x3
 	msr	tpidr_el0, x4
-	restore_high
-	restore_low
+	pairs	ldp, x, 8, sp, 18, 29
+	pairs	ldp, x, 8, sp, 2, 17
 	ldp	x0, x1, [sp]
 	msr	sp_el0, x0
 	mrs	x0, tpidr_el0
@@ -288,19 +253,7 @@ own_exception:
 	mrs	x2, sp_el0
 	mrs	x3, tpidr_el0
 	stp	x2, x3, [x1]
-	stp	x4, x5, [x1, #32]
-	stp	x6, x7, [x1, #48]
-	stp	x8, x9, [x1, #64]
-	stp	x10, x11, [x1, #80]
-	stp	x12, x13, [x1, #96]
-	stp	x14, x15, [x1, #112]
-	stp	x16, x17, [x1, #128]
-	stp	x18, x19, [x1, #144]
-	stp	x20, x21, [x1, #160]
-	stp	x22, x23, [x1, #176]
-	stp	x24, x25, [x1, #192]
-	stp	x26, x27, [x1, #208]
-	stp	x28, x29, [x1, #224]
+	pairs	stp, x, 8, x1, 4, 29
 	mov	x2, sp
 	stp	x30, x2, [x1, #240]
 	mrs	x2, elr_el2
@@ -346,36 +299,16 @@ own_serror:
 	b	own_exception
 
 	/* FP/SIMD registers to and from struct arch_fpregs at x0. */
-	.macro	fp_regs, op
-	\op	q0, q1, [x0]
-	\op	q2, q3, [x0, #32]
-	\op	q4, q5, [x0, #64]
-	\op	q6, q7, [x0, #96]
-	\op	q8, q9, [x0, #128]
-	\op	q10, q11, [x0, #160]
-	\op	q12, q13, [x0, #192]
-	\op	q14, q15, [x0, #224]
-	\op	q16, q17, [x0, #256]
-	\op	q18, q19, [x0, #288]
-	\op	q20, q21, [x0, #320]
-	\op	q22, q23, [x0, #352]
-	\op	q24, q25, [x0, #384]
-	\op	q26, q27, [x0, #416]
-	\op	q28, q29, [x0, #448]
-	\op	q30, q31, [x0, #480]
-	.endm
-
-	.globl	arch_fp_save
+	.globl	arch_fp_save, arch_fp_load
 arch_fp_save:
-	fp_regs	stp
+	pairs	stp, q, 16, x0, 0, 31
 	mrs	x1, fpsr
 	mrs	x2, fpcr
 	str	x1, [x0, #512]
 	str	x2, [x0, #520]
 	ret
-	.globl	arch_fp_load
 arch_fp_load:
-	fp_regs	ldp
+	pairs	ldp, q, 16, x0, 0, 31
 	ldr	x1, [x0, #512]
 	ldr	x2, [x0, #520]
 	msr	fpsr, x1

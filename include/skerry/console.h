@@ -63,6 +63,9 @@ void console_switch_input(void);
 /* The guest is off: if it had the input, the next one has it. CPU 0. */
 void console_leave_input(const struct domain *d);
 
+/* kernel/shell.c: a character that was typed; CPU 0, no lock held. */
+#define SHELL_PROMPT "skerry> "
+void shell_input(char c);
 /* Text of the shell's, and all of the log. */
 __printf(1, 2) void console_shell(const char *fmt, ...);
 void console_shell_log(void);

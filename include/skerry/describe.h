@@ -18,11 +18,10 @@ enum when_all_off { ALL_OFF_POWEROFF, ALL_OFF_REBOOT, ALL_OFF_STAY };
 struct describe_guest {
 	char name[DESCRIBE_NAME_SIZE]; /* node name without unit address */
 	u64 memory;		       /* bytes, multiple of PAGE_SIZE */
-	unsigned int nr_vcpus;
-	unsigned int nr_spis;
+	u32 nr_vcpus, nr_spis;
 	u64 pool_size; /* bytes; xen,domain-p2m-mem-mb or our default */
 	bool vpl011;
-	bool wfi_trap;
+	u32 wfi_trap;			  /* 0 or 1 */
 	u32 weight, slice_us;		  /* sched.h */
 	struct page_bank kernel, ramdisk; /* size 0: absent */
 	const char *bootargs;		  /* in the host DTB; "" when none */

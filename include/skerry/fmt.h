@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Formatted text: %c %s %d %i %u %x %p %% with flags `0`, `-`, width,
- * precision for %s, and length l, ll, z. Output is always terminated;
- * the result is the length that the whole text would have.
+ * Formatted text: %c %s %d %u %x %% with flags `0` (numbers), `-`, `#` (%x),
+ * width, and length l, ll, z; tools/check_layers.py refuses others. Output is
+ * always terminated; the result is the length that the whole text would have.
  */
 #pragma once
 

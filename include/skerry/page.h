@@ -58,8 +58,6 @@ struct page_info {
 	bool split; /* the state is of the 4 KiB page, not of the frame */
 };
 struct page_info page_lookup(paddr_t pa);
-/* Whole range in (state, owner)? */
-bool page_is(paddr_t pa, u64 size, enum page_state state, u8 owner);
 
 /* Bytes in each state, for `memory` and the boot log. */
 struct page_stats {

@@ -20,7 +20,5 @@ struct pool {
 void pool_init(struct pool *p, void *base, u64 size);
 /* Zeroed; NULL when exhausted. */
 void *pool_alloc_page(struct pool *p);
-/* Contiguous, aligned to their size rounded up to a power of two pages. */
-void *pool_alloc_pages(struct pool *p, unsigned int nr);
 void pool_free_page(struct pool *p, void *page);
 void *pool_alloc(struct pool *p, u64 size, u64 align);

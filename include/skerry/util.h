@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small macros used everywhere: bits and fields, alignment, single-copy
- * accesses to shared memory. No state, no dependencies beyond the compiler.
+ * Small macros used everywhere: bits and fields, alignment, error numbers,
+ * single-copy accesses to shared memory. No state, no dependencies beyond the
+ * compiler.
  */
 #pragma once
 
+#include <skerry/error.h>
 #include <skerry/types.h>
 
 #define BIT(n)	       (1UL << (n))

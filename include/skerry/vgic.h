@@ -14,7 +14,6 @@
 
 #include <skerry/arch/gic.h>
 #include <skerry/emul.h>
-#include <skerry/error.h>
 #include <skerry/list.h>
 #include <skerry/spinlock.h>
 

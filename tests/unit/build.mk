@@ -12,7 +12,7 @@ unit-page_test := kernel/page.c
 unit-sysregs_test := arch/arm64/idregs.c
 unit-idregs_test := arch/arm64/idregs.c
 unit-page_random_test := kernel/page.c
-$O/unit/sysregs_test: arch/arm64/sysregs.c # included for its table
+$O/unit/sysregs_test: arch/arm64/sysregs.c # included for its names
 unit-ptimer_test := pv/ptimer.c kernel/time.c
 unit-cache_test := arch/arm64/cache.c
 unit-fmt_test := lib/fmt.c

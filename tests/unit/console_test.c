@@ -340,14 +340,14 @@ static void test_input(void **state)
 static void test_levels(void **state)
 {
 	log_at(LOG_DEBUG, "d");
-	log_warn("w");
+	log_at(LOG_WARNING, "w");
 	expect("(sk) w\r\n");
 	console_shell_log();
 	expect("(sk)            5 ms debug: d\r\n"
 	       "(sk)            5 ms warning: w\r\n");
 	boot("loglevel=error");
 	log_line("i");
-	log_warn("w");
+	log_at(LOG_WARNING, "w");
 	log_err("two\nlines");
 	expect("(sk) two lines\r\n");
 	boot("loglevel=debug");

@@ -111,44 +111,15 @@ static void test_string(void **state)
 {
 	static const char *const texts[] = {"", "a", "abc", "%d %s",
 					    "0123456789"};
-	static const char *const forms[] = {"%s",     "%1s",	"%3s",
-					    "%12s",   "%-12s",	"%-1s|",
-					    "%.s",    "%.0s",	"%.1s",
-					    "%.3s",   "%.10s",	"%.11s",
-					    "%8.2s",  "%-8.2s", "%2.8s|x",
-					    "%-0.0s", "%3.0s",	"%.1000s"};
+	static const char *const forms[] = {"%s",   "%1s",   "%3s",
+					    "%12s", "%-12s", "%-1s|"};
 
 	(void)state;
-	for (unsigned int t = 0; t < ARRAY_SIZE(texts); t++) {
+	for (unsigned int t = 0; t < ARRAY_SIZE(texts); t++)
 		for (unsigned int f = 0; f < ARRAY_SIZE(forms); f++)
 			as_host(true, forms[f], texts[t]);
-		for (int n = -3; n < 14; n++) {
-			as_host(true, "%.*s", n, texts[t]);
-			as_host(true, "<%14.*s>", n, texts[t]);
-			as_host(true, "<%-14.*s>", n, texts[t]);
-		}
-		as_host(true, "%.*s", INT_MAX, texts[t]);
-		as_host(true, "%.*s", INT_MIN, texts[t]);
-	}
-	/* Zeroes are for numbers. */
-	is("   ab", "%05s", "ab");
 	is("(null)", "%s", NULL);
-	is("(nu", "%.3s", NULL);
 	is("  (null)|(null)  ", "%8s|%-8s", NULL, NULL);
-}
-
-/* No byte behind the precision is read, in memory that ends there. */
-static void test_string_bounded(void **state)
-{
-	(void)state;
-	for (int n = 0; n < 20; n++) {
-		char *s = malloc((size_t)n + 1);
-
-		memset(s, 'x', (size_t)n + 1);
-		as_host(true, "%.*s", n, s + 1);
-		as_host(true, "%.*s", n + 1, s);
-		free(s);
-	}
 }
 
 static void test_numbers(void **state)
@@ -170,12 +141,12 @@ static void test_numbers(void **state)
 				   ~0UL};
 	/* clang-format off */
 	static const char *const narrow[] = {
-		"%d", "%i", "%u", "%x", "%5d", "%-5i|", "%05d", "%012u", "%-012x|",
+		"%d", "%u", "%x", "%5d", "%-5d|", "%05d", "%012u", "%-012x|",
 		"%20x", "%020d", "%-20d|", "%0-9u|", "%-00005x|", "%00d", "%1u"};
 	static const char *const wide[] = {
-		"%ld", "%li", "%lu", "%lx", "%lld", "%llu", "%llx", "%zd", "%zu",
+		"%ld", "%lu", "%lx", "%lld", "%llu", "%llx", "%zd", "%zu",
 		"%zx", "%24ld", "%-24lu|", "%024ld", "%016lx", "%030llx", "%5zu",
-		"%-24zx|", "%lli"};
+		"%-24zx|"};
 	/* clang-format on */
 
 	(void)state;
@@ -198,21 +169,16 @@ static void test_prefix(void **state)
 	as_host(true, "%#018lx|%#18lx|%-#18lx|", 0xbeefUL, 0xbeefUL, 0xbeefUL);
 	as_host(true, "%#3x|%#03x|%-#3x|", 0xbeefU, 0xbeefU, 0xbeefU);
 	as_host(true, "%0#10x|%#010x|%-#010x|", 0xaU, 0xbU, 0xcU);
-	as_host(true, "%p %20p|%-20p|", (void *)1, (void *)~0UL, (void *)255);
 	/* Addresses stay recognisable: no special form of zero. */
-	is("0x0 0x0 0x0", "%#x %#lx %p", 0U, 0UL, NULL);
-	is("0x00000000 0x000000ff", "%#010x %010p", 0U, (void *)255);
+	is("0x0 0x0", "%#x %#lx", 0U, 0UL);
+	is("0x00000000 0x000000ff", "%#010x %#010lx", 0U, 255UL);
 	/* Bases that have no prefix. */
-	is("7 -7 7", "%#u %#d %#i", 7U, -7, 7);
+	is("7 -7", "%#u %#d", 7U, -7);
 }
 
 static void test_ignored(void **state)
 {
 	(void)state;
-	/* Precision is for strings; its argument is taken all the same. */
-	is("5 6 7", "%.3d %.0u %.9lx", 5, 6U, 7UL);
-	is("5 6", "%.*d %d", 3, 5, 6);
-	is("  5 06", "%3.*d %02d", -3, 5, 6);
 	/* %% takes no argument, whatever stands between. */
 	is("% 5", "%-5% %d", 5);
 	is("% 5", "%lz% %d", 5);
@@ -226,7 +192,7 @@ static void test_unknown(void **state)
 		char f[] = {'<', '%', c, '>', '%', 'd', 0};
 		char want[] = {'<', c, '>', '7', 0};
 
-		if (strchr("csdiuxpzl%-#.0123456789", c))
+		if (strchr("csduxzl%-#0123456789", c))
 			continue;
 		is(want, f, 7);
 	}
@@ -235,6 +201,8 @@ static void test_unknown(void **state)
 	is("+d d 7", "%+d% d %d", 7);
 	is("X 7", "%08lX %d", 7);
 	is("n 7", "%n %d", 7);
+	is("i p 7", "%i %p %d", 7);
+	is(".3s 7", "%.3s %d", 7);
 	is("\x80\xff", "%\x80%\xff");
 	/* Flags after a width are none. */
 	is("-d 7", "%5-d %d", 7);
@@ -242,19 +210,8 @@ static void test_unknown(void **state)
 	is("", "%");
 	is("abc", "abc%");
 	is("7", "%d%", 7);
-	is("abc", "abc%-08.3l");
-	is("abc", "abc%.*", 5);
+	is("abc", "abc%-08l");
 	is("abc", "abc%llzzl");
-}
-
-/* The first thousand characters of a text. */
-static void clamped(const char *want, const char *f, ...)
-{
-	va_list ap;
-
-	va_start(ap, f);
-	check_text(false, want, 1000, f, ap);
-	va_end(ap);
 }
 
 /* A width that a slip of the pen made huge ends somewhere. */
@@ -276,19 +233,14 @@ static void test_limits(void **state)
 	memset(long_text, 'x', 1500);
 	long_text[1500] = 0;
 	as_host(false, "%s", long_text);
-	as_host(false, "%.1000s", long_text);
-	as_host(false, "%.*s", 1499, long_text);
-	clamped(long_text, "%.1001s", long_text);
-	clamped(long_text, "%.99999999999s", long_text);
 }
 
 static void test_many(void **state)
 {
 	(void)state;
 	/* More than fit into registers. */
-	as_host(true, "%d %ld %u %s %x %c %lx %p %.*s %zu %i %d %lu", -1, -2L,
-		3U, "four", 5U, '6', 7UL, (void *)8, 2, "nine", (size_t)10, 11,
-		-12, 13UL);
+	as_host(true, "%d %ld %u %s %x %c %lx %s %zu %d %d %lu", -1, -2L, 3U,
+		"four", 5U, '6', 7UL, "eight", (size_t)9, 10, -11, 12UL);
 }
 
 /* --- random ones against the host ---------------------------------------- */
@@ -311,9 +263,9 @@ static u64 random_value(void)
 /* A conversion of which C says what it does. */
 static char random_spec(char *f)
 {
-	static const char convs[] = "diuxcsp";
-	char conv = convs[below(7)];
-	bool number = strchr("diux", conv);
+	static const char convs[] = "duxcs";
+	char conv = convs[below(5)];
+	bool number = strchr("dux", conv);
 
 	f += sprintf(f, "[%%");
 	for (unsigned int n = below(4); n; n--)
@@ -331,8 +283,6 @@ static char random_spec(char *f)
 		}
 	if (below(2))
 		f += sprintf(f, "%u", 1 + below(40));
-	if (conv == 's' && below(2))
-		f += sprintf(f, ".%u", below(12));
 	if (number)
 		f += sprintf(f, "%s",
 			     (const char *[]){"", "l", "ll", "z"}[below(4)]);
@@ -369,17 +319,11 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_char),
-		cmocka_unit_test(test_string),
-		cmocka_unit_test(test_string_bounded),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_prefix),
-		cmocka_unit_test(test_ignored),
-		cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_plain),	cmocka_unit_test(test_char),
+		cmocka_unit_test(test_string),	cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_prefix),	cmocka_unit_test(test_ignored),
+		cmocka_unit_test(test_unknown), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_many),	cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,18 @@ static void start(const struct page_bank *banks, unsigned int nr)
 	page_init(banks, nr, words);
 }
 
+/* Whole range in (state, owner)? */
+static bool page_is(paddr_t pa, u64 size, enum page_state state, u8 owner)
+{
+	for (; size; pa.v += PAGE_SIZE, size -= PAGE_SIZE) {
+		struct page_info info = page_lookup(pa);
+
+		if (info.state != state || info.owner != owner)
+			return false;
+	}
+	return true;
+}
+
 /* The direct map's addresses; the group's setup function. */
 static int reserve_direct(void **state)
 {

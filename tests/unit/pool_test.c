@@ -20,6 +20,16 @@
 static u8 *arena; /* aligned to its size */
 static struct pool pool;
 
+/* Pages in a row, aligned to their size rounded up to a power of two. */
+static void *pool_alloc_pages(struct pool *p, unsigned int nr)
+{
+	u64 align = PAGE_SIZE;
+
+	while (align < nr * PAGE_SIZE)
+		align *= 2;
+	return pool_alloc(p, nr * PAGE_SIZE, align);
+}
+
 static int group_setup(void **state)
 {
 	(void)state;

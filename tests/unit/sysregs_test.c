@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Trapped system registers: the table of rows, every encoding read and
- * written, and what each handler does. The table is static, so its file is
- * included here. What the ID registers say is in idregs_test.c.
+ * Trapped system registers: every encoding read and written, and what is done
+ * for each. Names of encodings are static, so their file is included here. What
+ * the ID registers say is in idregs_test.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -147,22 +147,45 @@ static u64 result(void)
 	return v.arch.regs.x[5];
 }
 
-static void test_table(void **state)
-{
-	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-		assert_true(rows[i].first <= rows[i].last);
-		assert_non_null(rows[i].fn);
-		if (i)
-			assert_true(rows[i - 1].last < rows[i].first);
-		/* A row stays within one op0, op1 and CRn. */
-		assert_int_equal(rows[i].first >> 7, rows[i].last >> 7);
-		for (unsigned int e = rows[i].first; e <= rows[i].last; e++)
-			assert_ptr_equal(find((u16)e), &rows[i]);
-	}
-}
+/* All that is emulated; what is said twice the compiler finds. */
+/* clang-format off */
+static const struct row {
+	u16 first, last;
+	enum { ZERO, SET_WAY, OTHER } kind;
+} rows[] = {
+	{ENC(1, 0, 7, 6, 2), ENC(1, 0, 7, 6, 2), SET_WAY},
+	{ENC(1, 0, 7, 10, 2), ENC(1, 0, 7, 10, 2), SET_WAY},
+	{ENC(1, 0, 7, 14, 2), ENC(1, 0, 7, 14, 2), SET_WAY},
+	{ENC(2, 0, 0, 0, 2), ENC(2, 0, 0, 0, 2), ZERO},
+	{ENC(2, 0, 0, 0, 4), ENC(2, 0, 0, 0, 7), ZERO},
+	{ENC(2, 0, 0, 1, 4), ENC(2, 0, 0, 1, 7), ZERO},
+	{ENC(2, 0, 0, 2, 0), ENC(2, 0, 0, 2, 0), ZERO},
+	{ENC(2, 0, 0, 2, 2), ENC(2, 0, 0, 2, 2), OTHER},
+	{ENC(2, 0, 0, 2, 4), ENC(2, 0, 0, 15, 7), ZERO},
+	{ENC(2, 0, 1, 0, 0), ENC(2, 0, 1, 0, 0), ZERO},
+	{ENC(2, 0, 1, 0, 4), ENC(2, 0, 1, 0, 4), ZERO},
+	{ENC(2, 0, 1, 1, 4), ENC(2, 0, 1, 1, 4), OTHER},
+	{ENC(2, 0, 1, 3, 4), ENC(2, 0, 1, 3, 4), ZERO},
+	{ENC(2, 0, 1, 4, 4), ENC(2, 0, 1, 4, 4), ZERO},
+	{ENC(2, 0, 7, 8, 6), ENC(2, 0, 7, 14, 6), ZERO},
+	{ENC(2, 3, 0, 1, 0), ENC(2, 3, 0, 1, 0), ZERO},
+	{ENC(3, 0, 0, 1, 0), ENC(3, 0, 0, 7, 7), OTHER},
+	{ENC(3, 0, 1, 0, 0), ENC(3, 0, 1, 0, 0), OTHER},
+	{ENC(3, 0, 1, 0, 1), ENC(3, 0, 1, 0, 1), ZERO},
+	{ENC(3, 0, 2, 0, 0), ENC(3, 0, 2, 0, 2), OTHER},
+	{ENC(3, 0, 5, 1, 0), ENC(3, 0, 5, 1, 1), OTHER},
+	{ENC(3, 0, 5, 2, 0), ENC(3, 0, 5, 2, 0), OTHER},
+	{ENC(3, 0, 6, 0, 0), ENC(3, 0, 6, 0, 0), OTHER},
+	{ENC(3, 0, 10, 2, 0), ENC(3, 0, 10, 2, 0), OTHER},
+	{ENC(3, 0, 10, 3, 0), ENC(3, 0, 10, 3, 0), OTHER},
+	{ENC(3, 0, 12, 11, 5), ENC(3, 0, 12, 11, 7), OTHER},
+	{ENC(3, 0, 12, 12, 5), ENC(3, 0, 12, 12, 5), OTHER},
+	{ENC(3, 0, 13, 0, 1), ENC(3, 0, 13, 0, 1), OTHER},
+	{ENC(3, 3, 14, 2, 0), ENC(3, 3, 14, 2, 2), OTHER},
+};
+/* clang-format on */
 
-static const struct row *naive_find(unsigned int enc)
+static const struct row *find(unsigned int enc)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
 		if (enc >= rows[i].first && enc <= rows[i].last)
@@ -175,19 +198,21 @@ static void test_all_encodings(void **state)
 	(void)state;
 	for (unsigned int n = 0; n < NR_ENC * 4; n++) {
 		unsigned int enc = n / 4, rt = n & 1 ? 31 : 5;
-		const struct row *r = naive_find(enc);
+		const struct row *r = find(enc);
 		bool read = n & 2;
 		enum sysreg_result res = run_rt(enc, rt, read);
 
 		if (!r) {
 			assert_int_equal(res, SYSREG_UNDEF);
 			assert_int_equal(effects + nr_written, 0);
-		} else if (r->fn == raz_wi) {
+		} else if (r->kind == ZERO) {
 			assert_int_equal(res, SYSREG_DONE);
 			assert_int_equal(effects + nr_written, 0);
 			if (read && rt != 31)
 				assert_int_equal(result(), 0);
-		} else if (read && r->fn != set_way) {
+		} else if (r->kind == SET_WAY) {
+			assert_int_equal(effect, FLUSH);
+		} else if (read) {
 			assert_int_equal(nr_written, 0);
 		}
 	}
@@ -432,7 +457,6 @@ static void test_id_group(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_table, setup),
 		cmocka_unit_test_setup(test_all_encodings, setup),
 		cmocka_unit_test_setup(test_hostile_syndromes, setup),
 		cmocka_unit_test_setup(test_undefined, setup),

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <skerry/arch/pgtable.h>
-#include <skerry/spinlock.h>
 
 struct domain;
 struct pool;

@@ -58,8 +58,6 @@ struct arch_vcpu {
 void arch_vcpu_reset(struct vcpu *v);
 /* After a reset: at `entry`, x0 = `arg`. */
 void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg);
-/* Guest PC and PSTATE, from ELR/SPSR when v is the one being handled. */
-u64 arch_vcpu_pc(const struct vcpu *v);
 /* Step over the trapped instruction. After a full entry only. */
 static inline void arch_vcpu_skip(struct arch_vcpu *a)
 {
