@@ -471,6 +471,7 @@ static void test_reset(void **state)
 	assert_ptr_equal(cpu.fp_owner, &b);
 	assert_trace("%s", "");
 	arch_vcpu_start(&a, IPA(0x40080000), 0x44000000);
+	assert_int_equal(a.arch.regs.pc, 0x40080000);
 	assert_int_equal(a.arch.regs.x[0], 0x44000000);
 	assert_int_equal(a.arch.regs.x[1], 0);
 	assert_int_equal(a.arch.regs.pstate, 0x3c5);
