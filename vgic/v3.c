@@ -136,7 +136,7 @@ static const struct emul_reg redist_regs[] = {
 	{SGI(GIC_ISACTIVER),	4, W32,	RW(active, set_active)},
 	{SGI(GIC_ICACTIVER),	4, W32,	RW(active, clear_active)},
 	{SGI(GIC_IPRIORITYR),	32, W8 | W32, RW(priority, priority)},
-	{SGI(GIC_ICFGR),	8, W32,	RW(config, config)},
+	{SGI(GIC_ICFGR),	8, W32,	vgic_read_config, NULL}, /* fixed */
 };
 /* clang-format on */
 
