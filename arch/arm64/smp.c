@@ -42,7 +42,7 @@ static int start_cpu(unsigned int i)
 	boot_args[i].cpu = (u64)&cpus[i];
 	/* The other CPU reads past the caches. */
 	cache_clean_inval(&boot_args[i], sizeof(boot_args[i]));
-	cache_clean_inval(&cpus[i], sizeof(cpus[i]));
+	cache_clean_inval(cpus, (i + 1) * sizeof(cpus[0]));
 	if (c->method == CPU_METHOD_PSCI)
 		return (int)smccc_smc(PSCI_CPU_ON64, c->mpidr, entry,
 				      image_pa(&boot_args[i]).v);
@@ -77,16 +77,20 @@ void smp_start_secondaries(void)
 	}
 }
 
-void arch_poweroff(void)
+static __noreturn void end_board(u32 fn)
 {
 	if (machine.has_psci)
-		smccc_smc(PSCI_SYSTEM_OFF, 0, 0, 0);
+		smccc_smc(fn, 0, 0, 0);
+	log_line("no PSCI to end with: CPU %u is parked", this_cpu()->id);
 	arch_cpu_park();
+}
+
+void arch_poweroff(void)
+{
+	end_board(PSCI_SYSTEM_OFF);
 }
 
 void arch_reboot(void)
 {
-	if (machine.has_psci)
-		smccc_smc(PSCI_SYSTEM_RESET, 0, 0, 0);
-	arch_cpu_park();
+	end_board(PSCI_SYSTEM_RESET);
 }

@@ -52,7 +52,7 @@ static enum sysreg_result set_way(struct vcpu *v, struct access *a __unused)
 
 static enum sysreg_result sgi(struct vcpu *v, struct access *a)
 {
-	if (a->read)
+	if (a->read || gic_version() == 2)
 		return SYSREG_UNDEF;
 	/* SGI0R is group 0's; ASGI1R is the other security state's: none. */
 	if (a->enc != ICC_ASGI1R)
@@ -63,7 +63,7 @@ static enum sysreg_result sgi(struct vcpu *v, struct access *a)
 static enum sysreg_result icc_sre(struct vcpu *v __unused, struct access *a)
 {
 	a->val = 7; /* SRE, DFB, DIB: system registers only; writes ignored */
-	return SYSREG_DONE;
+	return gic_version() == 3 ? SYSREG_DONE : SYSREG_UNDEF;
 }
 
 static enum sysreg_result ptimer(struct vcpu *v, struct access *a)

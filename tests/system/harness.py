@@ -103,6 +103,7 @@ class Boot:
     extra: list = field(default_factory=list)	# more arguments for QEMU
     text: str = None		# the whole description instead of guests
     virtualization: bool = True
+    board: str = "virt"
 
     def run(self):
         out = os.path.join(WORK, self.name)
@@ -119,6 +120,7 @@ class Boot:
                                icount=self.icount,
                                icount_shift=self.icount_shift,
                                virtualization=self.virtualization,
+                               board=self.board,
                                extra=self.extra)
         blob = machine.device_tree(os.path.join(out, "board.dtb"))
         with open(self.hyp, "rb") as f:
