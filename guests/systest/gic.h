@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between gic.c and gicv2.c. Interrupts are masked and taken by hand. */
+/* Between gic.c, gicsmp.c and gicv2.c. Interrupts are masked and taken by hand. */
 #pragma once
 
 #include "systest.h"
@@ -32,6 +32,8 @@
 void set_bit(u32 reg, u32 intid);
 bool get_bit(u32 reg, u32 intid);
 void edge(u32 intid);
+/* An SPI to a CPU, or with -1 to none. */
+void route(u32 id, int cpu);
 /* What the CPU interface offers within the settling time, acknowledged. */
 u32 take_iar(void);
 u32 take(void);
