@@ -54,9 +54,9 @@ static struct reg {
 } regs[MAX_REGS];
 static unsigned int nr_regs;
 
-/* So many reads of this address still have `busy_bit`, read-only, set. */
+/* So many reads after a write here have `busy_bit`, read-only, set. */
 static u64 busy_addr, busy_bit;
-static unsigned int busy_reads;
+static unsigned int busy_reads, busy_after_write;
 /* Bits of a system register that cannot be cleared. */
 static const char *fixed_name;
 static u64 fixed_bits;
@@ -129,7 +129,11 @@ void host_mmio_write(u64 addr, u64 val, unsigned int bits)
 {
 	note_reg(addr);
 	note(bits == 64 ? "(64)=%lx; " : "=%lx; ", val);
-	*mmio(addr) = addr == busy_addr ? val & ~busy_bit : val;
+	if (addr == busy_addr) {
+		val &= ~busy_bit;
+		busy_reads = busy_after_write;
+	}
+	*mmio(addr) = val;
 }
 
 u64 host_sysreg_read(const char *name)
@@ -180,7 +184,7 @@ static void reset_host(void)
 {
 	clear_trace();
 	nr_regs = 0;
-	busy_addr = busy_reads = 0;
+	busy_addr = busy_reads = busy_after_write = 0;
 	fixed_name = NULL;
 	memset(&machine, 0, sizeof(machine));
 	memset(cpus, 0, sizeof(cpus));

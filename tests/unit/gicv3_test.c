@@ -79,11 +79,14 @@ static void test_init(void **state)
 		"map 10000+10000; rD+4; map 100000+200000; rR+8(64); "
 		"rR+20008(64); rR+40008(64); D+0=0; rD+0; yield; rD+0; yield; "
 		"rD+0; D+84=ffffffff; ";
-	static const char after[] = " D+0=10; rD+0; D+0=12; rD+0; ";
+	static const char after[] = " D+0=10; rD+0; yield; rD+0; yield; rD+0; "
+				    "D+0=12; rD+0; yield; rD+0; yield; rD+0; ";
+
+	char want[48];
 
 	busy_addr = D;
 	busy_bit = RWP;
-	busy_reads = 2;
+	busy_after_write = 2;
 	gic_init();
 	assert_begins(before);
 	assert_ends(after);
@@ -95,7 +98,9 @@ static void test_init(void **state)
 	machine.gic.redist_size[0] = 1UL << 30;
 	gic_init();
 	assert_reset(D, 32, 1020, ~0U);
-	assert_null(strstr(trace, "map 100000+40000000"));
+	snprintf(want, sizeof(want), "map 100000+%lx; ",
+		 CONFIG_NR_CPUS * 0x40000UL);
+	assert_non_null(strstr(trace, want));
 }
 
 /* Frames of two or of four pages of 64 KiB, or as far apart as told. */
@@ -120,6 +125,7 @@ static void test_redistributors(void **state)
 		machine.gic.redist_size[0] = cases[i].second + 0x20000;
 		machine.gic.redist_size[1] = 0x20000;
 		*mmio(R + 8) = AFF(0) | cases[i].first;
+		*mmio(R + 0x20008) = LAST | AFF(9); /* if it is looked at */
 		*mmio(R + cases[i].second + 8) = AFF(0x10201);
 		*mmio(R2 + 8) = AFF(0x01000002);
 		gic_init();
@@ -157,13 +163,13 @@ static void test_init_cpu(void **state)
 	*mmio(R + 0x20014) = 3;
 	busy_addr = R + 0x20014;
 	busy_bit = BIT(2);
-	busy_reads = 3;
+	busy_after_write = 3;
 	clear_trace();
 	init_cpu(0, 0x90000003);
 	/* WAKER: asked to wake, and waited for, its other bits kept. */
 	assert_null(strstr(trace, "icc_pmr_el1=ff; R+"));
 	assert_begins("icc_sre_el2=f; isb; icc_sre_el1=7; rR+20014; "
-		      "R+20014=5; rR+20014; yield; ");
+		      "R+20014=1; rR+20014; yield; rR+20014; yield; ");
 	assert_reset(frame(0), 0, 32, ~0U);
 	assert_string_equal(strstr(trace, "R+30100"),
 			    "R+30100=ffff; rR+20000; icc_pmr_el1=ff; "
