@@ -6,6 +6,7 @@
 #include <skerry/build.h>
 
 #include <skerry/arch/cache.h>
+#include <skerry/arch/gic.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
@@ -160,9 +161,22 @@ static int alloc_ram(struct domain *d, u64 ipa, u64 size)
 	return 0;
 }
 
+/* The CPU interface of a GICv2 is the hardware's own; the rest is vgic/'s. */
+static int map_gicv(struct domain *d)
+{
+	int err = 0;
+
+	for (unsigned int n = 0; !err && gic_version() == 2 && n < 2; n++)
+		err = stage2_map(&d->s2, IPA(GUEST_GICC_BASE + n * PAGE_SIZE),
+				 gic_guest_frame(n), PAGE_SIZE,
+				 PGT_R | PGT_W | PGT_DEVICE);
+	return err;
+}
+
 static int build_parts(struct domain *d, const struct describe_guest *g)
 {
 	int err = stage2_init(&d->s2, &d->pool, (u8)d->id) ?:
+		  map_gicv(d) ?:
 		  vgic_domain_init(d, g->nr_spis) ?:
 		  (g->vpl011 ? vpl011_init(d) : 0) ?:
 		  pl031_init(d);

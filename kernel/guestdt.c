@@ -19,6 +19,7 @@ static const u8 common[] __attribute__((aligned(8))) = {
 };
 
 #define UART "/sbsa-uart@22000000"
+#define GIC  "/interrupt-controller@3001000"
 
 /* The names of nodes say the same as layout.h. */
 static_assert(GUEST_RAM0_BASE == 0x40000000 && GUEST_GICD_BASE == 0x3001000 &&
@@ -93,22 +94,32 @@ static int write_memory(void *fdt, const struct domain *d)
 	return write_reg(fdt, "/memory@40000000", reg, nr);
 }
 
+static int write_gic(void *fdt, const struct domain *d)
+{
+	u64 v3[] = {GUEST_GICD_BASE, GUEST_GICD_SIZE, GUEST_GICR_BASE,
+		    d->nr_vcpus * GUEST_GICR_STRIDE};
+	u64 v2[] = {GUEST_GICD_BASE, PAGE_SIZE, GUEST_GICC_BASE,
+		    GUEST_GICC_SIZE};
+	int node = fdt_path_offset(fdt, GIC);
+
+	if (gic_version() == 3)
+		return write_reg(fdt, GIC, v3, ARRAY_SIZE(v3));
+	return write_reg(fdt, GIC, v2, ARRAY_SIZE(v2)) |
+	       fdt_setprop_string(fdt, node, "compatible", "arm,gic-400") |
+	       fdt_delprop(fdt, node, "#redistributor-regions");
+}
+
 int guestdt_build(void *buf, u64 size, const struct domain *d,
 		  const struct describe_guest *g, u64 initrd_ipa)
 {
-	u64 gic[] = {GUEST_GICD_BASE, GUEST_GICD_SIZE, GUEST_GICR_BASE,
-		     d->nr_vcpus * GUEST_GICR_STRIDE};
 	int err;
 
-	if (gic_version() != 3)
-		return -EOPNOTSUPP;
 	if (fdt_open_into(common, buf, (int)size))
 		return -ENOSPC;
 	err = write_chosen(buf, g, initrd_ipa);
 	err |= write_cpus(buf, d);
 	err |= write_memory(buf, d);
-	err |= write_reg(buf, "/interrupt-controller@3001000", gic,
-			 ARRAY_SIZE(gic));
+	err |= write_gic(buf, d);
 	/* Only for boards whose firmware leaves CNTFRQ_EL0 wrong. */
 	if (machine.timer_freq)
 		err |= fdt_setprop_u32(buf, fdt_path_offset(buf, "/timer"),

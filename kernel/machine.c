@@ -9,6 +9,7 @@
 
 #include <libfdt.h>
 
+#include <skerry/arch/init.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/dt.h>
 #include <skerry/log.h>
@@ -299,12 +300,34 @@ static void read_gicv3(void)
 		    "a redistributor region is missing or impossible");
 }
 
+/* Guests get the pages of GICV: nothing else may be in them. */
+static bool gicv_is_alone(const struct machine_gic *g)
+{
+	u64 from = g->redist[2],
+	    end = align_up(from + g->redist_size[2], PAGE_SIZE);
+
+	for (unsigned int i = 0; i < 2; i++)
+		if (g->redist[i] < end && from < g->redist[i] + g->redist_size[i])
+			return false;
+	return g->dist >= end || from >= g->dist + g->dist_size;
+}
+
 /* GICC, GICH and GICV; without the last two there is no virtualization. */
 static void read_gicv2(void)
 {
-	if (begin_gic(2, PAGE_SIZE, "the distributor is not 4 KiB"))
-		read_redist(3, PAGE_SIZE, 1,
-			    "must be GICD, GICC, GICH and GICV");
+	const struct machine_gic *g = &machine.gic;
+
+	if (!begin_gic(2, PAGE_SIZE, "the distributor is not 4 KiB"))
+		return;
+	read_redist(3, PAGE_SIZE, 1, "must be GICD, GICC, GICH and GICV");
+	/* GICC_DIR and GICV_DIR are in the second page. */
+	need(g->redist_size[0] >= 2 * PAGE_SIZE, "reg",
+	     "GICC is less than 8 KiB");
+	need(g->redist_size[2] >= 2 * PAGE_SIZE &&
+		     is_aligned(g->redist[2], PAGE_SIZE),
+	     "reg", "GICV is not 8 KiB in pages of 4 KiB");
+	need(gicv_is_alone(g), "reg",
+	     "GICV shares a page with GICD, GICC or GICH");
 }
 
 /* In the binding's order: secure, non-secure, virtual, hypervisor. */
@@ -472,8 +495,9 @@ static void check_found(void)
 	for (unsigned int i = 0; i < machine.nr_cpus; i++) {
 		const struct machine_cpu *c = &machine.cpus[i];
 
-		if (i && (c->method == CPU_METHOD_NONE ||
-			  (c->method == CPU_METHOD_PSCI && !machine.has_psci)))
+		if (c->mpidr != arch_mpidr() &&
+		    (c->method == CPU_METHOD_NONE ||
+		     (c->method == CPU_METHOD_PSCI && !machine.has_psci)))
 			log_line("cpus: enable-method: no way to start the CPU with MPIDR %#lx, it stays off",
 				 c->mpidr);
 		else

@@ -1,1 +1,1 @@
-srcs-y += vgic.c lr.c v3.c
+srcs-y += vgic.c lr.c regs.c v2.c v3.c

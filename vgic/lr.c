@@ -13,6 +13,21 @@ bool vgic_is_local(const struct vcpu *v)
 	return v->vgic.loaded && v->cpu == this_cpu()->id;
 }
 
+/*
+ * An LR has room for one sender of an SGI (IHI 0048 5.3.12): the active one, or
+ * the first. The others follow after the end of it. False: it is not pending.
+ */
+static __noinline bool take_sender(struct vgic_irq *irq)
+{
+	bool pending;
+
+	if (!irq->active)
+		irq->source = irq->latch & -irq->latch;
+	pending = irq->latch & irq->source;
+	irq->latch &= ~irq->source;
+	return pending;
+}
+
 /* An edge moves into the LR; a level stays up to its line. */
 static void write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq)
 {
@@ -30,8 +45,15 @@ static void write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq)
 		.eoi_maint = irq->level && !hw,
 	};
 
-	if (pending && !irq->level)
-		irq->latch = false;
+	if (pending && !irq->level) {
+		if (likely(irq->latch == irq->source)) {
+			irq->latch = 0;
+		} else {
+			lr.pending = take_sender(irq);
+			lr.eoi_maint = irq->latch;
+		}
+	}
+	lr.source = (u8)__builtin_ctz(irq->source);
 	irq->lr = (u8)n;
 	irq->lr_hw = hw;
 	irq->vcpu = v;
@@ -47,10 +69,10 @@ void vgic_fold_lr(struct vcpu *v, unsigned int n)
 
 	irq->active = state & 2;
 	if (!irq->level) {
-		irq->latch |= state & 1;
+		irq->latch |= state & 1 ? irq->source : 0;
 	} else if (!(state & 1)) {
 		/* Acknowledged. What fired anew was folded before it came. */
-		irq->latch = false;
+		irq->latch = 0;
 		if (irq->hw)
 			irq->line = false;
 	}
@@ -109,11 +131,11 @@ void vgic_fold_all(struct vcpu *v)
  */
 bool vgic_repend(struct domain *d, struct vgic_irq *irq)
 {
-	if ((irq->level && !irq->lr_hw) || !vgic_is_deliverable(d, irq) ||
-	    !gic_lr_repend(irq->lr))
+	if ((irq->level ? !irq->lr_hw : irq->latch != irq->source) ||
+	    !vgic_is_deliverable(d, irq) || !gic_lr_repend(irq->lr))
 		return false;
 	if (!irq->level)
-		irq->latch = false;
+		irq->latch = 0;
 	return true;
 }
 

@@ -224,8 +224,7 @@ void vgic_update_all(struct domain *d)
 	}
 }
 
-/* The input of irq changed, or an edge came: nothing that needs a hold. */
-static void input(struct domain *d, struct vgic_irq *irq)
+void vgic_input(struct domain *d, struct vgic_irq *irq)
 {
 	struct vcpu *v = irq->vcpu;
 
@@ -248,8 +247,8 @@ static void set_input(struct domain *d, struct vgic_irq *irq, bool level)
 	if (irq->level ? was == level : !level || was)
 		return;
 	if (!irq->level)
-		irq->latch = true;
-	input(d, irq);
+		irq->latch = 1;
+	vgic_input(d, irq);
 }
 
 void vgic_set_spi(struct domain *d, unsigned int intid, bool level)
@@ -308,8 +307,8 @@ static void raise_sgi(struct vcpu *t, unsigned int intid, bool group1)
 
 	if (irq->group1 != group1)
 		return;
-	irq->latch = true;
-	input(t->domain, irq);
+	irq->latch = 1;
+	vgic_input(t->domain, irq);
 }
 
 /* clang-format off */
@@ -451,7 +450,8 @@ static void init_irq(struct vgic_irq *irq, unsigned int intid)
 	*irq = (struct vgic_irq){
 		.intid = (u16)intid,
 		.lr = VGIC_NO_LR,
-		.group1 = true,
+		.source = 1,
+		.group1 = gic_version() > 2,
 		.level = intid >= 16, /* SGIs are edges */
 	};
 	list_init(&irq->node);
@@ -485,8 +485,11 @@ void vgic_vcpu_reset(struct vcpu *v)
 int vgic_domain_init(struct domain *d, unsigned int nr_spis)
 {
 	struct vgic_domain *g = &d->vgic;
+	bool v2 = gic_version() == 2;
 	int err;
 
+	if (v2 && d->nr_vcpus > VGIC_V2_MAX_VCPUS)
+		return -EOPNOTSUPP;
 	spin_init(&g->lock, RANK_VGIC);
 	g->spis = pool_alloc(&d->pool, nr_spis * sizeof(*g->spis), 64);
 	if (!g->spis)
@@ -495,14 +498,17 @@ int vgic_domain_init(struct domain *d, unsigned int nr_spis)
 	for (unsigned int n = 0; n < nr_spis; n++) {
 		init_irq(&g->spis[n], VGIC_SPI_FIRST + n);
 		g->spis[n].target = d->vcpus[0];
+		g->spis[n].router = v2; /* ITARGETSR says so, IROUTER is 0 */
 	}
-	g->dist = (struct emul_region){GUEST_GICD_BASE, GUEST_GICD_SIZE,
-				       vgic_dist_access};
+	g->dist = (struct emul_region){GUEST_GICD_BASE,
+				       v2 ? VGIC_V2_DIST_SIZE : GUEST_GICD_SIZE,
+				       v2 ? vgic_v2_dist_access
+					  : vgic_v3_dist_access};
 	g->redist = (struct emul_region){GUEST_GICR_BASE,
 					 d->nr_vcpus * GUEST_GICR_STRIDE,
-					 vgic_redist_access};
+					 vgic_v3_redist_access};
 	err = emul_add(&d->emul, &g->dist);
-	return err ? err : emul_add(&d->emul, &g->redist);
+	return err || v2 ? err : emul_add(&d->emul, &g->redist);
 }
 
 void vgic_domain_exit(struct domain *d)

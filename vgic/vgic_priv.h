@@ -5,11 +5,50 @@
 #include <skerry/domain.h>
 #include <skerry/vgic.h>
 
-#define VGIC_SPI_FIRST 32
-#define VGIC_PRIO_MASK 0xf8 /* five bits are implemented */
+#define VGIC_SPI_FIRST	  32
+#define VGIC_PRIO_MASK	  0xf8 /* five bits are implemented */
+#define VGIC_V2_DIST_SIZE 0x1000
+#define VGIC_V2_MAX_VCPUS 8
 
-void vgic_redist_access(struct vcpu *v, struct emul_access *a);
-void vgic_dist_access(struct vcpu *v, struct emul_access *a);
+/* Of the distributor, and in GICv3 for private ones of the redistributor. */
+/* clang-format off */
+#define CTLR_G0		BIT(0)
+#define CTLR_G1		BIT(1)
+#define GICD_CTLR	0x0000
+#define GICD_TYPER	0x0004
+#define GICD_IIDR	0x0008
+#define GIC_IGROUPR	0x0080
+#define GIC_ISENABLER	0x0100
+#define GIC_ICENABLER	0x0180
+#define GIC_ISPENDR	0x0200
+#define GIC_ICPENDR	0x0280
+#define GIC_ISACTIVER	0x0300
+#define GIC_ICACTIVER	0x0380
+#define GIC_IPRIORITYR	0x0400
+#define GIC_ICFGR	0x0c00
+/* clang-format on */
+
+/* Accesses of v; regs.c has the registers that v2.c and v3.c share. */
+typedef void vgic_access(struct vcpu *v, struct emul_access *a);
+vgic_access vgic_v3_dist_access, vgic_v3_redist_access, vgic_v2_dist_access;
+vgic_access vgic_read_ctlr, vgic_write_ctlr, vgic_read_iidr;
+vgic_access vgic_read_group, vgic_write_group;
+vgic_access vgic_read_enable, vgic_write_set_enable, vgic_write_clear_enable;
+vgic_access vgic_read_pending, vgic_write_set_pending, vgic_write_clear_pending;
+vgic_access vgic_read_active, vgic_write_set_active, vgic_write_clear_active;
+vgic_access vgic_read_priority, vgic_write_priority;
+vgic_access vgic_read_config, vgic_write_config;
+#define RW(get, set) vgic_read_##get, vgic_write_##set /* in their tables */
+
+static inline void vgic_lock(struct vcpu *v)
+{
+	spin_lock(&v->domain->vgic.lock);
+}
+
+static inline void vgic_unlock(struct vcpu *v)
+{
+	spin_unlock(&v->domain->vgic.lock);
+}
 
 /* The interrupt as v sees it; NULL when the domain has no such INTID. */
 struct vgic_irq *vgic_irq_of(struct vcpu *v, unsigned int intid);
@@ -55,6 +94,8 @@ static inline void vgic_put(struct domain *d, struct vgic_irq *irq,
 }
 /* take() and put() for each interrupt of the domain. */
 void vgic_update_all(struct domain *d);
+/* irq's line or latch changed, in a way that needs no hold. */
+void vgic_input(struct domain *d, struct vgic_irq *irq);
 /* The guest ended a forwarded interrupt, but not through its LR. */
 void vgic_drop_phys(struct vgic_irq *irq);
 

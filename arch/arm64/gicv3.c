@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GICv3 (IHI 0069): distributor, redistributors, the EL2 CPU interface and
- * the list registers. Implements arch/gic.h for it.
+ * the list registers. gic.c has what GICv2 has, too.
  */
-#include <skerry/arch/gic.h>
+#include "gic_priv.h"
 
 #include <asm/barrier.h>
 #include <asm/io.h>
@@ -16,19 +16,9 @@
 #include <skerry/spinlock.h>
 
 /* clang-format off */
-#define GICD_CTLR	0x0000
-#define GICD_CTLR_RWP	BIT(31)
 #define GICD_CTLR_ARE	BIT(4)
 #define GICD_CTLR_G1	BIT(1)
-#define GICD_TYPER	0x0004
-#define GICD_IGROUPR	0x0080
-#define GICD_ISENABLER	0x0100
-#define GICD_ICENABLER	0x0180
-#define GICD_ICPENDR	0x0280
-#define GICD_ISACTIVER	0x0300
-#define GICD_ICACTIVER	0x0380
-#define GICD_IPRIORITYR	0x0400
-#define GICD_ICFGR	0x0c00
+#define GICD_CTLR_RWP	BIT(31)
 #define GICD_IROUTER	0x6000
 #define GICR_CTLR	0x0000
 #define GICR_CTLR_RWP	BIT(3)
@@ -41,10 +31,6 @@
 #define GICR_SGI	0x10000
 #define GICR_FRAMES	0x20000UL
 
-#define ICH_HCR_EN	BIT(0)
-#define ICH_HCR_UIE	BIT(1)
-#define ICH_HCR_LRENPIE	BIT(2)
-#define ICH_HCR_EOICOUNT BITS(31, 27)
 #define LR_PENDING	BIT(62)
 #define LR_ACTIVE	BIT(63)
 #define LR_HW		BIT(61)
@@ -54,25 +40,11 @@
 #define LR_EOI		BIT(41)
 /* clang-format on */
 
-#define PRIO_DEFAULT 0xa0
-
 static struct {
-	u64 dist;
 	u64 redist[CONFIG_NR_CPUS];
 	u64 sgi_target[CONFIG_NR_CPUS];
-	unsigned int nr_lrs, nr_apr;
-	struct spinlock lock; /* RANK_GIC: read-modify-write of the above */
-} gic = {.lock = SPINLOCK_INIT(RANK_GIC)};
-
-unsigned int gic_nr_lrs(void)
-{
-	return gic.nr_lrs;
-}
-
-unsigned int gic_version(void)
-{
-	return 3;
-}
+	unsigned int nr_apr;
+} v3;
 
 static void wait_rwp(u64 reg, u32 bit)
 {
@@ -81,32 +53,17 @@ static void wait_rwp(u64 reg, u32 bit)
 		cpu_relax();
 }
 
-/* Group 1, off, idle, of one priority: INTIDs from `first` to before `end`. */
-static void reset_irqs(u64 frame, u32 first, u32 end)
+void gicv3_start(void)
 {
-	for (u32 i = first; i < end; i += 32) {
-		mmio_write32(frame + GICD_IGROUPR + i / 8, ~0U);
-		mmio_write32(frame + GICD_ICENABLER + i / 8, ~0U);
-		mmio_write32(frame + GICD_ICPENDR + i / 8, ~0U);
-		mmio_write32(frame + GICD_ICACTIVER + i / 8, ~0U);
-	}
-	for (u32 i = first; i < end; i += 4)
-		mmio_write32(frame + GICD_IPRIORITYR + i,
-			     PRIO_DEFAULT * 0x01010101U);
-}
-
-static void write_dist_ctlr(u32 val)
-{
-	mmio_write32(gic.dist + GICD_CTLR, val);
+	mmio_write32(gic.dist + GICD_CTLR, GICD_CTLR_ARE);
+	wait_rwp(gic.dist + GICD_CTLR, GICD_CTLR_RWP);
+	mmio_write32(gic.dist + GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_G1);
 	wait_rwp(gic.dist + GICD_CTLR, GICD_CTLR_RWP);
 }
 
-static void dist_reset(unsigned int nr_irqs)
+u64 gicv3_sgi_frame(unsigned int cpu)
 {
-	write_dist_ctlr(0);
-	reset_irqs(gic.dist, 32, nr_irqs);
-	write_dist_ctlr(GICD_CTLR_ARE);
-	write_dist_ctlr(GICD_CTLR_ARE | GICD_CTLR_G1);
+	return v3.redist[cpu] + GICR_SGI;
 }
 
 static u32 affinity_of(u64 mpidr)
@@ -122,7 +79,7 @@ static void scan_region(u64 base, u64 size, u64 stride)
 
 		for (unsigned int i = 0; i < nr_cpus; i++)
 			if (affinity_of(machine.cpus[i].mpidr) == typer >> 32)
-				gic.redist[i] = r;
+				v3.redist[i] = r;
 		if (typer & GICR_TYPER_LAST)
 			break;
 		r += stride		       ? stride
@@ -138,16 +95,10 @@ static u64 sgi_target(u64 m)
 	       (m >> 16 & 0xff) << 32 | (m >> 8 & 0xff) << 16 | BIT(m & 0xf);
 }
 
-void gic_init(void)
+void gicv3_init(void)
 {
 	const struct machine_gic *m = &machine.gic;
-	u32 typer;
 
-	if (m->version != 3)
-		die("interrupt-controller: compatible: GICv%u has no driver in this version",
-		    m->version);
-	gic.dist = (u64)mmu_map_device(PADDR(m->dist), m->dist_size);
-	typer = mmio_read32(gic.dist + GICD_TYPER);
 	for (unsigned int i = 0; i < m->nr_redist; i++) {
 		/* Only as much as CPUs of ours can need: it is sparse. */
 		u64 size = min(m->redist_size[i],
@@ -157,12 +108,11 @@ void gic_init(void)
 			    size, m->redist_stride);
 	}
 	for (unsigned int i = 0; i < nr_cpus; i++) {
-		if (!gic.redist[i])
+		if (!v3.redist[i])
 			die("interrupt-controller: reg: no redistributor for CPU %u",
 			    i);
-		gic.sgi_target[i] = sgi_target(machine.cpus[i].mpidr);
+		v3.sgi_target[i] = sgi_target(machine.cpus[i].mpidr);
 	}
-	dist_reset(min(32 * ((typer & 31) + 1), 1020U));
 }
 
 static void redist_init(u64 r)
@@ -171,12 +121,11 @@ static void redist_init(u64 r)
 		     mmio_read32(r + GICR_WAKER) & ~(u32)GICR_WAKER_SLEEP);
 	while (mmio_read32(r + GICR_WAKER) & GICR_WAKER_ASLEEP)
 		cpu_relax();
-	reset_irqs(r + GICR_SGI, 0, 32);
-	mmio_write32(r + GICR_SGI + GICD_ISENABLER, 0xffff);
+	gic_reset_private();
 	wait_rwp(r + GICR_CTLR, GICR_CTLR_RWP);
 }
 
-void gic_init_cpu(void)
+unsigned int gicv3_init_cpu(void)
 {
 	u64 vtr;
 
@@ -184,21 +133,17 @@ void gic_init_cpu(void)
 	sysreg_write(icc_sre_el2, 0xf);
 	isb();
 	sysreg_write(icc_sre_el1, 7); /* for the guest */
-	redist_init(gic.redist[this_cpu()->id]);
+	redist_init(v3.redist[this_cpu()->id]);
 	sysreg_write(icc_pmr_el1, 0xff); /* all */
 	sysreg_write(icc_bpr1_el1, 0);
 	sysreg_write(icc_ctlr_el1, 2); /* EOImode */
 	sysreg_write(icc_igrpen1_el1, 1);
 	vtr = sysreg_read(ich_vtr_el2);
-	gic.nr_lrs = (unsigned int)(vtr & 15) + 1;
-	gic.nr_apr = 1U << (field_get(BITS(28, 26), vtr) - 4);
-	sysreg_write(ich_hcr_el2, 0);
-	for (unsigned int i = 0; i < gic.nr_lrs; i++)
-		gic_lr_clear(i);
-	isb();
+	v3.nr_apr = 1U << (field_get(BITS(28, 26), vtr) - 4);
+	return (unsigned int)(vtr & 15) + 1;
 }
 
-u32 gic_ack(void)
+u32 gicv3_ack(void)
 {
 	u32 intid = (u32)sysreg_read(icc_iar1_el1);
 
@@ -207,58 +152,27 @@ u32 gic_ack(void)
 	return intid;
 }
 
-void gic_eoi(u32 intid)
+void gicv3_eoi(u32 intid)
 {
 	sysreg_write(icc_eoir1_el1, intid);
 }
 
-void gic_deactivate(u32 intid)
+void gicv3_deactivate(u32 intid)
 {
 	sysreg_write(icc_dir_el1, intid);
 }
 
-void gic_activate(u32 intid)
+void gicv3_route(u32 intid, unsigned int cpu)
 {
-	mmio_write32(gic.redist[this_cpu()->id] + GICR_SGI + GICD_ISACTIVER,
-		     1U << intid);
-	/* Done before the caller lets the line rise. */
-	dsb(sy);
+	mmio_write64(gic.dist + GICD_IROUTER + 8 * (u64)intid,
+		     cpus[cpu].mpidr & 0xff00ffffffUL);
 }
 
-static u64 frame_of(u32 intid, unsigned int cpu)
+void gicv3_send_sgi(unsigned int cpu, unsigned int id)
 {
-	return intid < 32 ? gic.redist[cpu] + GICR_SGI : gic.dist;
-}
-
-void gic_enable(u32 intid, unsigned int cpu, bool level)
-{
-	u64 frame = frame_of(intid, cpu);
-	u64 cfg = frame + GICD_ICFGR + intid / 16 * 4;
-	u32 bit = 2U << intid % 16 * 2;
-	u32 val;
-
-	spin_lock(&gic.lock);
-	val = mmio_read32(cfg);
-	mmio_write32(cfg, level ? val & ~bit : val | bit);
-	if (intid >= 32)
-		mmio_write64(gic.dist + GICD_IROUTER + 8 * intid,
-			     cpus[cpu].mpidr & 0xff00ffffffUL);
-	mmio_write32(frame + GICD_ISENABLER + intid / 32 * 4, 1U << intid % 32);
-	spin_unlock(&gic.lock);
-}
-
-void gic_disable(u32 intid)
-{
-	u64 frame = frame_of(intid, this_cpu()->id);
-
-	mmio_write32(frame + GICD_ICENABLER + intid / 32 * 4, 1U << intid % 32);
-}
-
-void gic_send_sgi(unsigned int cpu, unsigned int id)
-{
-	/* What the SGI announces is seen first; partner: gic_ack's dsb. */
+	/* What the SGI announces is seen first; partner: gicv3_ack's dsb. */
 	dsb(ishst);
-	sysreg_write(icc_sgi1r_el1, gic.sgi_target[cpu] | (u64)id << 24);
+	sysreg_write(icc_sgi1r_el1, v3.sgi_target[cpu] | (u64)id << 24);
 	isb();
 }
 
@@ -283,7 +197,7 @@ static inline void lr_set(unsigned int n, u64 val)
 	}
 }
 
-void gic_lr_write(unsigned int n, const struct gic_lr *lr)
+void gicv3_lr_write(unsigned int n, const struct gic_lr *lr)
 {
 	u64 val = lr->intid | field_prep(LR_PRIO, lr->priority);
 
@@ -300,12 +214,12 @@ void gic_lr_write(unsigned int n, const struct gic_lr *lr)
 	lr_set(n, val);
 }
 
-void gic_lr_clear(unsigned int n)
+void gicv3_lr_clear(unsigned int n)
 {
 	lr_set(n, 0);
 }
 
-unsigned int gic_lr_state(unsigned int n)
+unsigned int gicv3_lr_state(unsigned int n)
 {
 	switch (n) {
 		LR_CASES(LR_STATE)
@@ -321,7 +235,7 @@ unsigned int gic_lr_state(unsigned int n)
 		sysreg_write(ich_lr##n##_el2, val | LR_PENDING);               \
 		return true;
 
-bool gic_lr_repend(unsigned int n)
+bool gicv3_lr_repend(unsigned int n)
 {
 	u64 val;
 
@@ -331,35 +245,27 @@ bool gic_lr_repend(unsigned int n)
 	return false;
 }
 
-u64 gic_lr_empty(void)
+u64 gicv3_lr_empty(void)
 {
 	return sysreg_read(ich_elrsr_el2);
 }
 
-u64 gic_lr_ended(void)
+u64 gicv3_lr_ended(void)
 {
 	return sysreg_read(ich_eisr_el2);
 }
 
-void gic_set_waiting(bool some, bool active)
+u32 gicv3_read_hcr(void)
 {
-	/* Ends not yet taken are kept. */
-	sysreg_write(ich_hcr_el2, (sysreg_read(ich_hcr_el2) & ICH_HCR_EOICOUNT) |
-					  ICH_HCR_EN | (some ? ICH_HCR_UIE : 0) |
-					  (active ? ICH_HCR_LRENPIE : 0));
+	return (u32)sysreg_read(ich_hcr_el2);
 }
 
-unsigned int gic_take_eois(void)
+void gicv3_write_hcr(u32 val)
 {
-	u64 hcr = sysreg_read(ich_hcr_el2);
-
-	if (likely(!(hcr & ICH_HCR_EOICOUNT)))
-		return 0;
-	sysreg_write(ich_hcr_el2, hcr & ~ICH_HCR_EOICOUNT);
-	return (unsigned int)field_get(ICH_HCR_EOICOUNT, hcr);
+	sysreg_write(ich_hcr_el2, val);
 }
 
-void gic_vcpu_reset(struct gic_vcpu *g)
+void gicv3_vcpu_reset(struct gic_vcpu *g)
 {
 	*g = (struct gic_vcpu){0};
 }
@@ -367,10 +273,10 @@ void gic_vcpu_reset(struct gic_vcpu *g)
 /* Only implemented APRs may be touched: others are UNDEFINED. */
 #define APRS(op)                                                               \
 	op(0);                                                                 \
-	if (gic.nr_apr > 1) {                                                  \
+	if (v3.nr_apr > 1) {                                                   \
 		op(1);                                                         \
 	}                                                                      \
-	if (gic.nr_apr > 2) {                                                  \
+	if (v3.nr_apr > 2) {                                                   \
 		op(2);                                                         \
 		op(3);                                                         \
 	}
@@ -381,16 +287,16 @@ void gic_vcpu_reset(struct gic_vcpu *g)
 	sysreg_write(ich_ap0r##n##_el2, g->apr[0][n]);                         \
 	sysreg_write(ich_ap1r##n##_el2, g->apr[1][n])
 
-void gic_vcpu_save(struct gic_vcpu *g)
+void gicv3_vcpu_save(struct gic_vcpu *g)
 {
 	g->vmcr = sysreg_read(ich_vmcr_el2);
 	APRS(SAVE_APR)
 	sysreg_write(ich_hcr_el2, 0);
 }
 
-void gic_vcpu_load(const struct gic_vcpu *g)
+void gicv3_vcpu_load(const struct gic_vcpu *g)
 {
 	sysreg_write(ich_vmcr_el2, g->vmcr);
 	APRS(LOAD_APR)
-	sysreg_write(ich_hcr_el2, ICH_HCR_EN);
+	sysreg_write(ich_hcr_el2, HCR_EN);
 }

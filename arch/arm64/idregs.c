@@ -7,6 +7,7 @@
 #include "sysregs.h"
 
 #include <asm/sysreg.h>
+#include <skerry/arch/gic.h>
 
 /* Fields that are kept of the CPU's register, fields with a value of ours. */
 #define ID_REG(crm_, op2_, reg, keep, ours)                                    \
@@ -21,6 +22,12 @@ static u64 csv2(void)
 	return field_prep(BITS(59, 56), min(val, 1UL));
 }
 
+/* The system registers of GICv3, where guests have them. */
+static u64 gic(u64 field)
+{
+	return gic_version() == 3 ? field : 0;
+}
+
 /* clang-format off */
 u64 idreg_read(unsigned int crm, unsigned int op2)
 {
@@ -28,7 +35,8 @@ u64 idreg_read(unsigned int crm, unsigned int op2)
 	/* AArch32's, for EL0 of 32-bit programs; debug and PMU are hidden. */
 	ID_REG(1, 0, id_pfr0_el1, BITS(15, 0), 0)
 	/* No virtualization, no generic-timer traps. */
-	ID_REG(1, 1, id_pfr1_el1, ~BITS(15, 12), 0)
+	ID_REG(1, 1, id_pfr1_el1, (~BITS(15, 12) & ~BITS(31, 28)) |
+	   gic(BITS(31, 28)), 0)
 	ID_REG(1, 4, id_mmfr0_el1, ~0UL, 0)
 	ID_REG(1, 5, id_mmfr1_el1, ~0UL, 0)
 	ID_REG(1, 6, id_mmfr2_el1, ~0UL, 0)
@@ -44,8 +52,8 @@ u64 idreg_read(unsigned int crm, unsigned int op2)
 	ID_REG(3, 1, mvfr1_el1, ~0UL, 0)
 	ID_REG(3, 2, mvfr2_el1, ~0UL, 0)
 	/* EL0 as is; EL1 AArch64 only; no EL2, EL3, RAS, SVE, MPAM, AMU. */
-	ID_REG(4, 0, id_aa64pfr0_el1, BITS(3, 0) | BITS(27, 16) | BITS(51, 48) |
-	   BITS(63, 60), field_prep(BITS(7, 4), 1) | csv2())
+	ID_REG(4, 0, id_aa64pfr0_el1, BITS(3, 0) | BITS(23, 16) | BITS(51, 48) |
+	   BITS(63, 60) | gic(BITS(27, 24)), field_prep(BITS(7, 4), 1) | csv2())
 	/* BT, SSBS. */
 	ID_REG(4, 1, id_aa64pfr1_el1, BITS(7, 0), 0)
 	/* Debug version, fewest break- and watchpoints; no PMU, trace. */

@@ -11,6 +11,7 @@
 #include <skerry/arch/init.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
+#include <skerry/log.h>
 #include <skerry/machine.h>
 #include <skerry/panic.h>
 #include <skerry/sections.h>
@@ -39,9 +40,9 @@ static int start_cpu(unsigned int i)
 
 	boot_args[i].root = mmu_boot_root().v;
 	boot_args[i].cpu = (u64)&cpus[i];
-	/* The other CPU reads past the caches. */
+	/* The other CPU reads past the caches; secondary_spin from cpus[0] on. */
 	cache_clean_inval(&boot_args[i], sizeof(boot_args[i]));
-	cache_clean_inval(&cpus[i], sizeof(cpus[i]));
+	cache_clean_inval(cpus, (i + 1) * sizeof(cpus[0]));
 	if (c->method == CPU_METHOD_PSCI)
 		return (int)smccc_smc(PSCI_CPU_ON64, c->mpidr, entry,
 				      image_pa(&boot_args[i]).v);
@@ -76,16 +77,20 @@ void smp_start_secondaries(void)
 	}
 }
 
-void arch_poweroff(void)
+static __noreturn void end_board(u32 fn)
 {
 	if (machine.has_psci)
-		smccc_smc(PSCI_SYSTEM_OFF, 0, 0, 0);
+		smccc_smc(fn, 0, 0, 0);
+	log_line("no PSCI to end with: CPU %u is parked", this_cpu()->id);
 	arch_cpu_park();
+}
+
+void arch_poweroff(void)
+{
+	end_board(PSCI_SYSTEM_OFF);
 }
 
 void arch_reboot(void)
 {
-	if (machine.has_psci)
-		smccc_smc(PSCI_SYSTEM_RESET, 0, 0, 0);
-	arch_cpu_park();
+	end_board(PSCI_SYSTEM_RESET);
 }

@@ -96,13 +96,15 @@ static enum sysreg_result emulate(struct vcpu *v, struct access *a)
 		a->val = idreg_read(a->enc >> 3 & 15, a->enc & 7);
 		break;
 	case ICC_SGI1R ... ICC_SGI0R:
-		if (a->read)
+		if (a->read || gic_version() == 2)
 			return SYSREG_UNDEF;
 		/* SGI0R is group 0's; ASGI1R is the other state's: none. */
 		if (a->enc != ICC_ASGI1R)
 			vgic_write_sgir(v, a->val, a->enc == ICC_SGI1R);
 		break;
 	case ENC(3, 0, 12, 12, 5):			/* ICC_SRE_EL1 */
+		if (gic_version() == 2)
+			return SYSREG_UNDEF;
 		a->val = 7; /* SRE, DFB, DIB: no other way; writes ignored */
 		break;
 	case ENC(3, 3, 14, 2, 0) ... ENC(3, 3, 14, 2, 2): /* CNTP_* */

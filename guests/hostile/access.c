@@ -152,13 +152,13 @@ static u32 word(struct me *me)
 
 static void user_irq(struct me *me, bool fiq)
 {
-	u32 intid = gic_ack();
+	u32 iar = gic_ack();
 
 	(void)me;
 	(void)fiq;
 	timer_stop();
-	if (intid < 1020)
-		gic_eoi(intid);
+	if (gic_intid(iar) < 1020)
+		gic_eoi(iar);
 }
 
 static void drop(u64 spsr)

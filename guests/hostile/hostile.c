@@ -94,7 +94,9 @@ static u64 device(struct me *me)
 	case 0:
 		return plat.gicd + below(me, 0x10000);
 	case 1:
-		return plat.gicr.base + below(me, plat.gicr.size + PAGE);
+		return plat.gic == 3 ? plat.gicr.base +
+					       below(me, plat.gicr.size + PAGE)
+				     : plat.gicc + below(me, 3 * PAGE);
 	case 2:
 		return plat.uart + 1 + below(me, PAGE); /* rarely its data */
 	default:
@@ -168,20 +170,23 @@ void code_ready(const struct me *me, unsigned int words)
 /* Unless an attack has its own way: ended, and not wanted again. */
 static void interrupt(struct me *me, bool fiq)
 {
-	u32 intid;
+	u32 intid, iar;
 
 	if (me->irq) {
 		me->irq(me, fiq);
 		return;
 	}
-	if (fiq) {
+	if (fiq && plat.gic == 3) {
 		intid = (u32)sysreg_read(S3_0_C12_C8_0); /* ICC_IAR0 */
 		if (intid < 1020)
 			sysreg_write(S3_0_C12_C8_1, intid); /* ICC_EOIR0 */
 	} else {
-		intid = gic_ack() & (plat.gic == 2 ? 0x3ff : 0xffffff);
+		iar = gic_ack();
+		intid = gic_intid(iar);
 		if (intid < 1020)
-			gic_eoi(intid);
+			gic_eoi(iar);
+		else if (plat.gic == 2 && intid == 1022)
+			intid = gic_end_group1();
 	}
 	isb();
 	if (intid >= 16 && intid < NR_INTIDS)

@@ -9,7 +9,22 @@
 #define GICD_ICENABLER 0x0180
 #define GICD_ICPENDR   0x0280
 #define GICD_ICACTIVER 0x0380
+#define GICD_ITARGETSR 0x0800
+#define GICD_SGIR      0x0f00
+#define GICD_CPENDSGIR 0x0f10
 #define GICR_SIZE      0x20000ul
+
+#define GICC_CTLR  0x0000
+#define GICC_PMR   0x0004
+#define GICC_BPR   0x0008
+#define GICC_IAR   0x000c
+#define GICC_EOIR  0x0010
+#define GICC_ABPR  0x001c
+#define GICC_AIAR  0x0020
+#define GICC_AEOIR 0x0024
+#define GICC_APR0  0x00d0
+#define GICC_DIR   0x1000
+#define GICC_SIZE  0x2000
 
 #define ICC_PMR	    S3_0_C4_C6_0
 #define ICC_IAR0    S3_0_C12_C8_0
@@ -58,8 +73,23 @@ void gic_sane(void)
 		wr(ICC_AP1R0, 0);
 		wr(ICC_IGRPEN0, 0);
 		wr(ICC_BPR1, 0);
+	} else {
+		for (u64 i = 0; i < 16; i += 4)
+			write32(plat.gicd + GICD_CPENDSGIR + i, ~0u);
+		write32(plat.gicc + GICC_APR0, 0);
+		write32(plat.gicc + GICC_BPR, 0);
+		write32(plat.gicc + GICC_ABPR, 0);
 	}
 	gic_init_cpu();
+}
+
+u32 gic_end_group1(void)
+{
+	u32 iar = read32(plat.gicc + GICC_AIAR);
+
+	if (gic_intid(iar) < 1020)
+		write32(plat.gicc + GICC_AEOIR, iar);
+	return gic_intid(iar);
 }
 
 /* --- random registers ---------------------------------------------------- */
@@ -103,13 +133,15 @@ static u64 some_register(struct me *me)
 {
 	u64 off = below(me, 8) ? below(me, 0x1000) : below(me, 0x10000);
 
-	if (plat.gic != 3 || below(me, 3))
+	if (plat.gic == 2)
+		return plat.gicd + off % PAGE;
+	if (below(me, 3))
 		return plat.gicd + off;
 	return plat.gicr.base + below(me, plat.nr_cpus) * GICR_SIZE +
 	       (below(me, 4) ? 0x10000 : 0) + off;
 }
 
-static void interface(struct me *me)
+static void interface_v3(struct me *me)
 {
 	switch (below(me, 8)) {
 	case 0:
@@ -138,7 +170,54 @@ static void interface(struct me *me)
 	}
 }
 
-static void sgi(struct me *me)
+/* The frames of the hardware that the guest has to itself. */
+static void interface_v2(struct me *me)
+{
+	static const u16 regs[] = {GICC_CTLR, GICC_PMR,	  GICC_BPR,  GICC_EOIR,
+				   GICC_ABPR, GICC_AEOIR, GICC_APR0, GICC_DIR};
+	u64 a = plat.gicc + below(me, GICC_SIZE);
+
+	switch (below(me, 4)) {
+	case 0:
+		write_some(a, below(me, 4), bad_value(me));
+		break;
+	case 1:
+		read_some(a, below(me, 4));
+		break;
+	case 2:
+		(void)read32(plat.gicc + (below(me, 2) ? GICC_IAR : GICC_AIAR));
+		break;
+	default:
+		write32(plat.gicc + regs[below(me, ARRAY_SIZE(regs))],
+			(u32)bad_value(me));
+	}
+}
+
+static void sgi_v2(struct me *me)
+{
+	u32 intid = (u32)below(me, 16);
+
+	switch (below(me, 8)) {
+	case 0:
+		write32(plat.gicd + GICD_SGIR, (u32)rnd(me));
+		break;
+	case 1:
+		write32(plat.gicd + GICD_SGIR, 1u << 24 | intid);
+		break;
+	case 2: /* pending from everybody, and from some no more */
+		write_some(plat.gicd + GICD_CPENDSGIR + below(me, 32),
+			   below(me, 4), rnd(me));
+		break;
+	case 3: /* an SPI goes from one to the other */
+		write8(plat.gicd + GICD_ITARGETSR + 32 + below(me, 64),
+		       (u8)rnd(me));
+		break;
+	default:
+		write32(plat.gicd + GICD_SGIR, 0xffu << 16 | intid);
+	}
+}
+
+static void sgi_v3(struct me *me)
 {
 	u64 v = below(me, 16) << 24;
 
@@ -160,16 +239,25 @@ static void sgi(struct me *me)
 	}
 }
 
+/* So that what is sent can come, of both groups. */
+static void open_up(void)
+{
+	write32(plat.gicd + GICD_CTLR, 0x13);
+	gic_init_cpu();
+	if (plat.gic == 3) {
+		wr(ICC_IGRPEN0, 1);
+	} else {
+		write32(plat.gicc + GICC_APR0, 0);
+		write32(plat.gicc + GICC_CTLR, 3);
+	}
+}
+
 void round_gic(struct me *me)
 {
-	if (plat.gic != 3)
+	if (!plat.gic)
 		return;
-	/* Half of the time so that what is sent can come. */
-	if (below(me, 2)) {
-		write32(plat.gicd + GICD_CTLR, 0x13);
-		gic_init_cpu();
-		wr(ICC_IGRPEN0, 1);
-	}
+	if (below(me, 2))
+		open_up();
 	for (unsigned int i = 0; i < NR_WRITES; i++) {
 		u64 a = some_register(me);
 
@@ -178,11 +266,11 @@ void round_gic(struct me *me)
 		else
 			read_some(a, below(me, 4));
 		if (below(me, 4) == 0)
-			interface(me);
+			plat.gic == 3 ? interface_v3(me) : interface_v2(me);
 		me->ops++;
 	}
 	for (unsigned int i = 0; i < NR_SGIS; i++) {
-		sgi(me);
+		plat.gic == 3 ? sgi_v3(me) : sgi_v2(me);
 		me->ops++;
 		if (below(me, 4) == 0) {
 			irq_on();
@@ -191,8 +279,7 @@ void round_gic(struct me *me)
 			irq_off();
 		}
 	}
-	write32(plat.gicd + GICD_CTLR, 0x13);
-	gic_init_cpu();
+	open_up();
 	gic_send_sgi(me->cpu, 1);
 	irq_on();
 	isb();
@@ -214,12 +301,12 @@ static void ignore(struct me *me, bool fiq)
 /* Its priority is dropped, and it stays active (EOImode 1). */
 static void half_end(struct me *me, bool fiq)
 {
-	u32 intid = gic_ack();
+	u32 iar = gic_ack();
 
 	(void)me;
 	(void)fiq;
-	if (intid < 1020)
-		gic_eoi(intid);
+	if (gic_intid(iar) < 1020)
+		gic_eoi(iar);
 }
 
 /* Without yield, which is slow where instructions are counted. */
@@ -250,6 +337,8 @@ void round_timer(struct me *me)
 	gic_sane();
 	if (plat.gic == 3)
 		wr(ICC_CTLR, kind == 1 ? 2 : 0);
+	else
+		write32(plat.gicc + GICC_CTLR, kind == 1 ? 0x201 : 1);
 	me->irq = kind == 1 ? half_end : ignore;
 	gic_enable(intid);
 	gic_enable(plat.timer_intid[TIMER_PHYS]);
@@ -272,7 +361,10 @@ void round_timer(struct me *me)
 	case 4: /* deactivated behind the CPU interface's back */
 		for (unsigned int i = 0; i < 32; i++) {
 			write32(gic_banked() + GICD_ICACTIVER, ~0u);
-			wr(ICC_AP1R0, 0);
+			if (plat.gic == 3)
+				wr(ICC_AP1R0, 0);
+			else
+				write32(plat.gicc + GICC_APR0, 0);
 			irq_on();
 			isb();
 			irq_off();

@@ -97,6 +97,7 @@ void gic_init_cpu(void)
 	if (plat.gic == 3) {
 		init_cpu_v3();
 	} else if (plat.gic == 2) {
+		write32(plat.gicd + GICD_IGROUPR, 0);
 		write32(plat.gicc + GICC_PMR, 0xf8);
 		write32(plat.gicc + GICC_CTLR, 1);
 	} else {
@@ -122,6 +123,9 @@ void gic_enable(u32 intid)
 				1u << intid % 32);
 		write64(f + GICD_IROUTER + 8 * intid, own_mpidr());
 	} else if (intid >= 32) {
+		write32(f + GICD_IGROUPR + intid / 32 * 4,
+			read32(f + GICD_IGROUPR + intid / 32 * 4) &
+				~(1u << intid % 32));
 		write8(f + GICD_ITARGETSR + intid, 1u << this_cpu()->id);
 	}
 	if (intid >= 32)
@@ -142,13 +146,19 @@ u32 gic_ack(void)
 	return read32(plat.gicc + GICC_IAR);
 }
 
-void gic_eoi(u32 intid)
+u32 gic_intid(u32 iar)
+{
+	return iar & (plat.gic == 2 ? 0x3ff : 0xffffff);
+}
+
+void gic_eoi(u32 iar)
 {
 	if (plat.gic == 3) {
-		sysreg_write_(ICC_EOIR1_EL1, intid);
+		sysreg_write_(ICC_EOIR1_EL1, iar);
 		isb();
 	} else {
-		write32(plat.gicc + GICC_EOIR, intid);
+		write32(plat.gicc + GICC_EOIR, iar);
+		dsb(); /* it is done when the caller goes on */
 	}
 }
 

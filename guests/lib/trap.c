@@ -35,7 +35,7 @@ void trap_irq(struct frame *f)
 		return;
 	}
 	iar = gic_ack();
-	intid = plat.gic == 2 ? iar & 0x3ff : iar;
+	intid = gic_intid(iar);
 	if (intid >= NR_INTIDS)
 		return; /* spurious */
 	WRITE_ONCE(counts[this_cpu()->id][intid],

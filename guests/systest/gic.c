@@ -3,22 +3,13 @@
  * The interrupt controller through its registers: pending, active, enable,
  * priority, groups, EOI modes, routing. Runs on the first CPU; interrupts are
  * acknowledged by hand with IRQs masked unless the test says otherwise.
- * GICv3 only where a system register is the subject.
+ * gicsmp.c has what takes several, gicv2.c what only that version can do.
  */
-#include "systest.h"
+#include "gic.h"
 
-#define ISENABLER      0x0100
-#define ICENABLER      0x0180
-#define ISPENDR	       0x0200
-#define ICPENDR	       0x0280
-#define ISACTIVER      0x0300
-#define ICACTIVER      0x0380
-#define IPRIORITYR     0x0400
-#define ICFGR	       0x0c00
-#define IROUTER	       0x6000
-#define GICD_CTLR      0x0000
-#define GICD_CPENDSGIR 0x0f10
-#define GICD_TYPER     0x0004
+#define IROUTER	   0x6000
+#define GICD_CTLR  0x0000
+#define GICD_TYPER 0x0004
 
 #define ICC_PMR	    S3_0_C4_C6_0
 #define ICC_HPPIR1  S3_0_C12_C12_2
@@ -37,51 +28,92 @@
 		asm volatile("isb" ::);                                        \
 	} while (0)
 
-#define NONE	  1023
-#define FIRST_SPI 40  /* free on every machine this runs on */
-#define NR_PEND	  20  /* more than any core has list registers */
-#define SETTLE	  200 /* us for an interrupt to show */
+#define NR_PEND 20  /* more than any core has list registers */
+#define SETTLE	200 /* us for an interrupt to show */
 
 static u64 frame(u32 intid)
 {
 	return intid < 32 ? gic_banked() : plat.gicd;
 }
-static void set_bit(u32 reg, u32 intid)
+void set_bit(u32 reg, u32 intid)
 {
 	write32(frame(intid) + reg + intid / 32 * 4, 1u << intid % 32);
 	dsb();
 }
-static bool get_bit(u32 reg, u32 intid)
+bool get_bit(u32 reg, u32 intid)
 {
 	return read32(frame(intid) + reg + intid / 32 * 4) >> intid % 32 & 1;
 }
 
-/* What the CPU interface offers within the settling time, acknowledged. */
-static u32 take(void)
+u32 take_iar(void)
 {
 	u64 until = now() + SETTLE * ticks_per_us();
-	u32 intid;
+	u32 iar;
 
 	do {
-		intid = gic_ack() & (plat.gic == 2 ? 0x3ff : 0xffffff);
-	} while (intid == NONE && now() < until);
-	return intid;
+		iar = gic_ack();
+	} while (gic_intid(iar) == NONE && now() < until);
+	return iar;
 }
 
-static bool take_and_end(u32 want)
+u32 take(void)
 {
-	u32 intid = take();
-
-	if (intid != NONE)
-		gic_eoi(intid);
-	return intid == want;
+	return gic_intid(take_iar());
 }
 
-static void edge(u32 intid)
+bool take_and_end(u32 want)
+{
+	u32 iar = take_iar();
+
+	if (gic_intid(iar) != NONE)
+		gic_eoi(iar);
+	return gic_intid(iar) == want;
+}
+
+void edge(u32 intid)
 {
 	u64 a = frame(intid) + ICFGR + intid / 16 * 4;
 
 	write32(a, read32(a) | 2u << intid % 16 * 2);
+}
+
+/* The CPU interface of either version. */
+static void set_mask(u32 priority)
+{
+	if (plat.gic == 3)
+		wr(ICC_PMR, priority);
+	else
+		write32(plat.gicc + GICC_PMR, priority);
+	dsb();
+}
+static void set_mode(bool eoimode, bool enabled)
+{
+	if (plat.gic == 3) {
+		wr(ICC_CTLR, eoimode ? 2 : 0);
+		wr(ICC_IGRPEN1, enabled);
+	} else {
+		write32(plat.gicc + GICC_CTLR,
+			(eoimode ? GICC_CTLR_EOIMODE : 0) | enabled);
+	}
+	dsb();
+}
+static u32 highest(void)
+{
+	return plat.gic == 3 ? (u32)rd(ICC_HPPIR1)
+			     : read32(plat.gicc + GICC_HPPIR);
+}
+static u32 running(void)
+{
+	return (u32)(plat.gic == 3 ? rd(ICC_RPR) : read32(plat.gicc + GICC_RPR)) &
+	       0xff;
+}
+static void deactivate(u32 iar)
+{
+	if (plat.gic == 3)
+		wr(ICC_DIR, iar);
+	else
+		write32(plat.gicc + GICC_DIR, iar);
+	dsb();
 }
 
 static void test_distributor(void)
@@ -216,15 +248,13 @@ static void test_priority(void)
 	ok(take_and_end(2) && take_and_end(1), "higher priority comes first");
 	gic_set_priority(1, 0xa0);
 	gic_set_priority(2, 0xa0);
-	if (plat.gic != 3)
-		return;
-	wr(ICC_PMR, 0x80);
+	set_mask(0x80);
 	gic_send_sgi(0, 1);
-	ok(take() == NONE, "masked by ICC_PMR");
-	wr(ICC_PMR, 0xf8);
-	ok(rd(ICC_HPPIR1) == 1, "ICC_HPPIR1 shows it");
+	ok(take() == NONE, "masked by PMR");
+	set_mask(0xf8);
+	ok(highest() == 1, "HPPIR shows it");
 	ok(take() == 1, "unmasked");
-	ok(rd(ICC_RPR) == 0xa0, "ICC_RPR is its priority");
+	ok(running() == 0xa0, "RPR is its priority");
 	gic_set_priority(2, 0x40);
 	gic_send_sgi(0, 2);
 	ok(take_and_end(2), "a higher one preempts");
@@ -233,7 +263,7 @@ static void test_priority(void)
 	ok(take() == NONE, "an equal one does not");
 	gic_eoi(1);
 	ok(take_and_end(2), "until the first has ended");
-	ok(rd(ICC_RPR) == 0xff, "ICC_RPR is idle");
+	ok(running() == 0xff, "RPR is idle");
 }
 
 static void test_groups(void)
@@ -245,31 +275,42 @@ static void test_groups(void)
 	ok(take() == NONE, "nothing while the distributor is off");
 	write32(plat.gicd + GICD_CTLR, ctlr);
 	ok(take_and_end(4), "it comes when the distributor is on");
-	if (plat.gic != 3)
-		return;
-	wr(ICC_IGRPEN1, 0);
+	set_mode(false, false);
 	gic_send_sgi(0, 4);
-	ok(take() == NONE, "nothing while group 1 is off at the CPU");
-	wr(ICC_IGRPEN1, 1);
-	ok(take_and_end(4), "it comes when group 1 is on");
+	ok(take() == NONE, "nothing while the group is off at the CPU");
+	set_mode(false, true);
+	ok(take_and_end(4), "it comes when the group is on");
 }
 
 static void test_eoimode1(void)
 {
-	wr(ICC_CTLR, 2);
+	set_mode(true, true);
 	gic_send_sgi(0, 5);
 	ok(take() == 5, "EOImode 1: acknowledged");
 	gic_eoi(5);
-	ok(rd(ICC_RPR) == 0xff, "EOIR drops the priority");
+	ok(running() == 0xff, "EOIR drops the priority");
 	ok(get_bit(ISACTIVER, 5), "and leaves it active");
 	gic_send_sgi(0, 5);
 	ok(take() == NONE, "so it does not come again");
-	wr(ICC_DIR, 5);
-	ok(take() == 5, "until ICC_DIR deactivated it");
+	deactivate(5);
+	ok(take() == 5, "until DIR deactivated it");
 	gic_eoi(5);
-	wr(ICC_DIR, 5);
-	wr(ICC_CTLR, 0);
+	deactivate(5);
+	set_mode(false, true);
 	ok(!get_bit(ISACTIVER, 5) && take() == NONE, "EOImode 0 again");
+}
+
+/*
+ * QEMU's GICv2 looks at a line that is high after a guest's EOI with the next
+ * event of the physical GIC only; a hypervisor's timer for CNTP is one.
+ */
+static void nudge(bool on)
+{
+	if (plat.gic != 2)
+		return;
+	sysreg_write(cntp_tval_el0, 10 * ticks_per_us());
+	sysreg_write(cntp_ctl_el0, on);
+	isb();
 }
 
 static void test_level(void)
@@ -282,7 +323,9 @@ static void test_level(void)
 	gic_enable(id);
 	ok(take() == id, "level interrupt comes");
 	gic_eoi(id);
+	nudge(true);
 	ok(take() == id, "and again while its line is high");
+	nudge(false);
 	timer_stop();
 	gic_eoi(id);
 	ok(take() == NONE && !get_bit(ISPENDR, id),
@@ -298,18 +341,33 @@ static void test_level(void)
 	gic_disable(id);
 }
 
+void route(u32 id, int cpu)
+{
+	if (plat.gic == 3)
+		write64(plat.gicd + IROUTER + 8 * id,
+			cpu < 0 ? 0xff00 : plat.mpidr[cpu]);
+	else
+		write8(plat.gicd + ITARGETSR + id, cpu < 0 ? 0 : 1u << cpu);
+	dsb();
+}
+
 static void test_routing(void)
 {
 	u32 id = FIRST_SPI;
 
 	edge(id);
 	gic_enable(id);
-	write64(plat.gicd + IROUTER + 8 * id, 0xff00);
+	route(id, -1);
 	set_bit(ISPENDR, id);
-	ok(take() == NONE, "routed to an absent CPU: not here");
-	write64(plat.gicd + IROUTER + 8 * id, plat.mpidr[0]);
+	if (plat.gic == 2 && plat.nr_cpus == 1)
+		skip("routed to no CPU", "one CPU may be the target always");
+	else
+		ok(take() == NONE, "routed to an absent CPU: not here");
+	route(id, 0);
 	ok(take_and_end(id), "comes after it was routed back");
 	gic_disable(id);
+	if (plat.gic != 3)
+		return;
 	wr(ICC_SGI1R, 0xfffful | 6ul << 24 | 0xfful << 16);
 	wr(ICC_SGI0R, 1ul | 6ul << 24);
 	wr(ICC_ASGI1R, 1ul | 6ul << 24);
@@ -348,95 +406,12 @@ void test_gic(void)
 	test_priority();
 	test_groups();
 	test_level();
-	if (plat.gic == 3) {
-		test_eoimode1();
-		test_routing();
-	}
+	test_eoimode1();
+	test_routing();
+	if (plat.gic == 2)
+		test_gicv2();
+	else
+		skip("ITARGETSR, SGIR, senders of SGIs", "GICv2 only");
 	test_vectored();
 	irq_on();
-}
-
-/* --- several CPUs -------------------------------------------------------- */
-
-static u32 pings[MAX_CPUS], ready[MAX_CPUS], leave;
-
-static void ping(u32 intid)
-{
-	(void)intid;
-	WRITE_ONCE(pings[this_cpu()->id], pings[this_cpu()->id] + 1);
-}
-
-static void listen(void *arg)
-{
-	unsigned int me = this_cpu()->id;
-	bool asleep = (u64)arg;
-
-	/* What was sent to wake it for the last time may still be pending. */
-	if (plat.gic == 3)
-		set_bit(ICPENDR, 8);
-	else
-		write32(plat.gicd + GICD_CPENDSGIR + 8, ~0u);
-	irq_on();
-	WRITE_ONCE(ready[me], 1);
-	while (!READ_ONCE(leave)) {
-		if (asleep)
-			wfi();
-		else
-			cpu_relax();
-	}
-	irq_off();
-	WRITE_ONCE(ready[me], 0);
-}
-
-static void listeners(bool asleep)
-{
-	bool all = true;
-
-	irq_register(8, ping);
-	WRITE_ONCE(leave, 0);
-	for (unsigned int c = 1; c < plat.nr_cpus; c++) {
-		WRITE_ONCE(pings[c], 0);
-		cpu_start(c, listen, (void *)(u64)asleep);
-		all &= wait_for(&ready[c], 1, 1000000);
-	}
-	ok(all, "all CPUs listen, %s", asleep ? "in WFI" : "spinning");
-	for (u32 n = 1; n <= 50; n++)
-		for (unsigned int c = 1; c < plat.nr_cpus; c++) {
-			gic_send_sgi(c, 8);
-			all &= wait_for(&pings[c], n, 1000000);
-		}
-	ok(all, "50 SGIs to each came one by one");
-	if (plat.gic == 3) {
-		wr(ICC_SGI1R, 1ul << 40 | 8ul << 24); /* all but self */
-		for (unsigned int c = 1; c < plat.nr_cpus; c++)
-			all &= wait_for(&pings[c], 51, 1000000);
-		ok(all, "one SGI to all others");
-	}
-	/* An SPI, moved from CPU to CPU. */
-	irq_register(FIRST_SPI, ping);
-	edge(FIRST_SPI);
-	gic_enable(FIRST_SPI);
-	for (unsigned int c = 1; plat.gic == 3 && c < plat.nr_cpus; c++) {
-		write64(plat.gicd + IROUTER + 8 * FIRST_SPI, plat.mpidr[c]);
-		set_bit(ISPENDR, FIRST_SPI);
-		all &= wait_for(&pings[c], 52, 1000000);
-	}
-	ok(all, "an SPI follows its IROUTER");
-	gic_disable(FIRST_SPI);
-	WRITE_ONCE(leave, 1);
-	for (unsigned int c = 1; c < plat.nr_cpus; c++) {
-		gic_send_sgi(c, 8);
-		while (!cpu_is_off(c))
-			cpu_relax();
-	}
-}
-
-void test_gic_smp(void)
-{
-	if (plat.nr_cpus < 2) {
-		skip("SGIs between CPUs", "one CPU");
-		return;
-	}
-	listeners(false);
-	listeners(true);
 }

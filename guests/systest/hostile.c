@@ -38,6 +38,8 @@ void hostile_sweep(void)
 		sweep(plat.gicr.base + plat.gicr.size - 0x20000, 0x20000);
 	}
 	sweep(plat.gicd, plat.gic == 3 ? 0x10000 : 0x1000);
+	if (plat.gic == 2)
+		sweep(plat.gicc, 0x2000);
 	if (plat.rtc)
 		sweep(plat.rtc, 0x1000);
 	ok(true, "every register of every device abused");
@@ -67,12 +69,14 @@ void hostile_vectors(void)
 /* Calls, traps and interrupts as fast as they go, on all CPUs. */
 static void storm(void *arg)
 {
+	u32 nr_words = plat.gic == 3 ? 0x1000 : 0x400;
+
 	(void)arg;
 	irq_on();
 	for (u32 i = 0; i < 20000; i++) {
 		psci(0x84000000ul + i % 64 + 0xff00, i, ~0ul, i);
 		psci(PSCI_CPU_ON, i, ~0ul - i, i);
-		write32(plat.gicd + 4 * (i % 0x1000), i);
+		write32(plat.gicd + 4 * (i % nr_words), i);
 		gic_send_sgi(i % plat.nr_cpus, i % 16);
 	}
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Virtual GIC. vgic.c is the state machine of one interrupt and the choice of
- * what stands in list registers; lr.c moves it to and from arch/gic.h; v3.c
- * holds the GICv3 register tables. One lock per domain (RANK_VGIC) guards all
- * interrupt state of the domain; list registers belong to the CPU on which the
- * vCPU is loaded.
+ * what stands in list registers; lr.c moves it to and from arch/gic.h; v2.c
+ * and v3.c hold the register tables of the two versions, regs.c what they
+ * share. One lock per domain (RANK_VGIC) guards all interrupt state of the
+ * domain; list registers belong to the CPU on which the vCPU is loaded.
  *
  * List registers stay in the hardware while the vCPU runs. Software reads them
  * back (folds) only when a register access needs the true state, when an
@@ -27,21 +27,25 @@ struct vcpu;
 struct vgic_irq {
 	struct list node;    /* in the queue of `vcpu`, when in no LR */
 	struct vcpu *vcpu;   /* whose queue or LR it is in; NULL: neither */
-	struct vcpu *target; /* SPI: from IROUTER; NULL: no such vCPU */
+	struct vcpu *target; /* SPI: from IROUTER or ITARGETSR; NULL: none */
 	u16 intid;
 	u16 pintid; /* hardware-backed: physical INTID */
 	u8 priority;
 	u8 lr;	  /* LR of `vcpu` that holds it, VGIC_NO_LR */
 	u8 taken; /* register accesses that keep it out of LRs */
+	/*
+	 * Edge seen, or set-pending written. A bit for each sender of an SGI in
+	 * GICv2, else bit 0; in `source` that of the LR's, or the active one.
+	 */
+	u8 latch, source;
 	/* Whole bytes: the hot paths test and set them one by one. */
 	bool enabled, group1, level;
 	bool hw;     /* backed by pintid; always level */
 	bool phys;   /* hw: pintid is active, forwarded to the guest */
 	bool lr_hw;  /* its LR deactivates pintid */
 	bool line;   /* level: input high; hw: as sampled when it fired */
-	bool latch;  /* edge seen, or set-pending written */
 	bool active; /* not while in an LR */
-	u64 router;  /* IROUTER as written */
+	u64 router;  /* IROUTER, or the byte of ITARGETSR, as written */
 };
 
 struct vgic_vcpu {
@@ -74,7 +78,10 @@ struct vgic_domain {
 	struct emul_region dist, redist;
 };
 
-/* Allocates from d's pool; -ENOMEM. Idempotent exit. */
+/*
+ * Allocates from d's pool; -ENOMEM. -EOPNOTSUPP: more vCPUs than this version
+ * of the GIC can have. Idempotent exit.
+ */
 int vgic_domain_init(struct domain *d, unsigned int nr_spis) __must_check;
 void vgic_domain_exit(struct domain *d);
 /* Reset state of the vCPU's redistributor and CPU interface. Not loaded. */

@@ -6,7 +6,14 @@ unit-describe_test := kernel/describe.c kernel/dt.c lib/fmt.c $(unit-fdt)
 unit-guestdt_test := kernel/guestdt.c lib/fmt.c $(unit-fdt)
 unit-cflags-guestdt_test := -I$O/include # for guest_dtb.h
 unit-pgtable_test := arch/arm64/pgtable.c
-unit-vgic_test := vgic/vgic.c vgic/lr.c vgic/v3.c
+unit-vgic_test := $(addprefix vgic/,vgic.c lr.c regs.c v2.c v3.c)
+unit-vgicv2_test := $(unit-vgic_test)
+# The same with tables that tests/tools/test_register_tables.py changes.
+$O/mutant/vgic_test: tests/unit/vgic_test.c tests/unit/mutate_v3.c vgic/v2.c
+$O/mutant/vgicv2_test: tests/unit/vgicv2_test.c tests/unit/mutate_v2.c vgic/v3.c
+$O/mutant/%: vgic/vgic.c vgic/lr.c vgic/regs.c $(hdr)
+	$(call run,HCC) $(HOSTCC) $(filter-out -fsan% -fno-san% -M%,$(unit-cflags)) \
+	  -no-pie -o $@ $(filter %.c,$^) -lcmocka
 unit-psci_test := pv/psci.c
 unit-page_test := kernel/page.c
 unit-sysregs_test := arch/arm64/idregs.c
@@ -70,3 +77,5 @@ unit-init_test := kernel/page.c
 $O/unit/init_test: kernel/init.c # included for its configuration
 unit-init_memory_test := $(unit-init_test)
 $O/unit/init_memory_test: kernel/init.c
+unit-gicv2_test := $(addprefix arch/arm64/,gic.c gicv2.c gicv3.c)
+unit-gicv3_test := $(unit-gicv2_test)

@@ -137,6 +137,9 @@ static struct {
 	const char *compatible;
 	uint32_t reg[4];
 	unsigned int cells;
+	uint32_t address_cells; /* of its bus; 0: by default */
+	uint32_t ranges[8];	/* likewise, from one cell to two */
+	unsigned int nr_ranges;
 	bool no_chosen;
 } t;
 
@@ -157,6 +160,10 @@ static void tree(void)
 		gen_end();
 	}
 	gen_begin("soc");
+	if (t.address_cells)
+		gen_cells_n("#address-cells", &t.address_cells, 1);
+	if (t.nr_ranges)
+		gen_cells_n("ranges", t.ranges, t.nr_ranges);
 	gen_begin("uart@9000000");
 	if (t.compatible)
 		gen_prop("compatible", t.compatible,
@@ -237,15 +244,47 @@ static void test_uarts(void **state)
 	t.reg[0] = 0x9000000;
 	t.reg[1] = 0x1000;
 	t.cells = 2;
+	t.address_cells = 1;
 	assert_console(0x9000000);
+	t.cells = 0;
+	assert_console(0);
+	t.address_cells = 2;
 	t.cells = 1;
 	assert_console(0);
-	t.cells = 0;
+	t.address_cells = 100;
 	assert_console(0);
 	/* At 0 is none. */
 	tree_setup(NULL);
 	t.reg[0] = t.reg[1] = 0;
 	assert_console(0);
+}
+
+/* As the root sees it, through the bus's window. */
+static void test_bus(void **state)
+{
+	static const uint32_t ranges[8] = {0x7e000000, 0, 0xfe000000, 0x1800000,
+					   0x40000000, 4, 0x80000000, 0x1000};
+
+	(void)state;
+	memcpy(t.ranges, ranges, sizeof(ranges));
+	t.nr_ranges = 8;
+	t.address_cells = 1;
+	t.cells = 2;
+	t.reg[1] = 0x1000;
+	t.reg[0] = 0x7e201000;
+	assert_console(0xfe201000);
+	t.reg[0] = 0x7e000000;
+	assert_console(0xfe000000);
+	t.reg[0] = 0x40000fff;
+	assert_console(0x480000fffUL);
+	/* Outside of it, on either side, and without a whole entry. */
+	t.reg[0] = 0x40001000;
+	assert_console(0x40001000);
+	t.reg[0] = 0x7dffffff;
+	assert_console(0x7dffffff);
+	t.reg[0] = 0x40000000;
+	t.nr_ranges = 7;
+	assert_console(0x40000000);
 }
 
 static void test_known_already(void **state)
@@ -254,7 +293,8 @@ static void test_known_already(void **state)
 	tree();
 	machine.uart = UART_PL011;
 	machine.uart_base = 0x123000;
-	assert_false(arch_find_console(gen));
+	assert_true(arch_find_console(gen));
+	assert_int_equal(machine.uart, UART_PL011);
 	assert_int_equal(machine.uart_base, 0x123000);
 }
 
@@ -344,6 +384,7 @@ int main(void)
 		cmocka_unit_test_setup(test_map, setup),
 		cmocka_unit_test_setup(test_paths, tree_setup),
 		cmocka_unit_test_setup(test_uarts, tree_setup),
+		cmocka_unit_test_setup(test_bus, tree_setup),
 		cmocka_unit_test_setup(test_known_already, tree_setup),
 		cmocka_unit_test_setup(test_no_tree, tree_setup),
 		cmocka_unit_test_setup(test_any_bit, tree_setup),

@@ -167,8 +167,26 @@ static void test_errors(void **state)
 	memset(args, 'x', sizeof(args) - 1);
 	g.bootargs = args;
 	assert_int_equal(guestdt_build(gen, 4096, &d, &g, 0), -ENOSPC);
+}
+
+static void test_gicv2(void **state)
+{
+	static const uint32_t want[] = {0, 0x3001000, 0, 0x1000,
+					0, 0x3002000, 0, 0x2000};
+	const fdt32_t *reg;
+	int n, len;
+
 	version = 2;
-	assert_int_equal(guestdt_build(gen, 32768, &d, &g, 0), -EOPNOTSUPP);
+	build();
+	n = node("/interrupt-controller@3001000");
+	reg = fdt_getprop(gen, n, "reg", &len);
+	assert_int_equal(len, sizeof(want));
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(fdt32_to_cpu(reg[i]), want[i]);
+	assert_string_equal(fdt_getprop(gen, n, "compatible", &len),
+			    "arm,gic-400");
+	assert_null(fdt_getprop(gen, n, "#redistributor-regions", &len));
+	assert_non_null(fdt_getprop(gen, n, "interrupt-controller", &len));
 }
 
 int main(void)
@@ -178,6 +196,7 @@ int main(void)
 		cmocka_unit_test_setup(test_without, setup),
 		cmocka_unit_test_setup(test_most, setup),
 		cmocka_unit_test_setup(test_errors, setup),
+		cmocka_unit_test_setup(test_gicv2, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

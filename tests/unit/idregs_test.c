@@ -30,12 +30,20 @@ void host_sysreg_write(const char *name, u64 val)
 	fail_msg("%s written: %#lx", name, val);
 }
 
+static unsigned int version;
+
+unsigned int gic_version(void)
+{
+	return version;
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	cpu_value = 0;
 	cpu_name = NULL;
 	cpu_fn = NULL;
+	version = 3;
 	return 0;
 }
 
@@ -211,6 +219,21 @@ static void test_features(void **state)
 			fail_msg("%s is hidden", kept[i].feature);
 }
 
+/* The bits of a CPU that GICv2's guests must not see are the GIC's alone. */
+static void test_gicv2(void **state)
+{
+	(void)state;
+	cpu_value = ALL;
+	version = 2;
+	for (unsigned int i = 0; i < ARRAY_SIZE(regs); i++) {
+		u64 less = regs[i].reg == PFR0	      ? 0xfUL << 24
+			   : regs[i].reg == REG(1, 1) ? 0xfUL << 28
+						      : 0;
+
+		assert_int_equal(guest(regs[i].reg), regs[i].all & ~less);
+	}
+}
+
 static void test_fixed(void **state)
 {
 	(void)state;
@@ -289,6 +312,7 @@ int main(void)
 		cmocka_unit_test_setup(test_sources, setup),
 		cmocka_unit_test_setup(test_features, setup),
 		cmocka_unit_test_setup(test_fixed, setup),
+		cmocka_unit_test_setup(test_gicv2, setup),
 		cmocka_unit_test_setup(test_a72, setup),
 		cmocka_unit_test_setup(test_random, setup),
 	};

@@ -39,7 +39,14 @@ static struct model {
 	const char *conduit, *method, *uart_status, *stdout_path, *bootargs;
 	bool v2, no_mem, no_timer, two_banks, overlap, spin, reserved, soc;
 	bool short_reg, bad_cells, odd_cell, other_parent, narrow;
+	uint32_t v2_reg[8]; /* base and size of GICD, GICC, GICH, GICV */
 } m;
+static uint64_t boot_mpidr;
+
+uint64_t arch_mpidr(void)
+{
+	return boot_mpidr;
+}
 
 static void gen_gic(void)
 {
@@ -51,9 +58,10 @@ static void gen_gic(void)
 		gen_cells("#redistributor-regions", 0, 1);
 	if (m.v2) {
 		gen_str("compatible", "arm,cortex-a15-gic");
-		gen_cells("reg", 0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0,
-			  0x10000, 0, 0x8030000, 0, 0x10000, 0, 0x8040000, 0,
-			  0x10000);
+		const uint32_t *r = m.v2_reg;
+
+		gen_cells("reg", 0, r[0], 0, r[1], 0, r[2], 0, r[3], 0, r[4], 0,
+			  r[5], 0, r[6], 0, r[7]);
 	} else {
 		gen_str("compatible", "arm,gic-v3");
 		if (m.stride)
@@ -227,7 +235,10 @@ static int setup(void **state)
 		.conduit = "smc",
 		.stdout_path = "serial0:115200n8",
 		.bootargs = "one two=2 ",
+		.v2_reg = {0x8000000, 0x10000, 0x8010000, 0x10000, 0x8030000,
+			   0x10000, 0x8040000, 0x10000},
 	};
+	boot_mpidr = 0;
 	return 0;
 }
 
@@ -267,6 +278,69 @@ static void test_v2(void **state)
 	assert_int_equal(machine.gic.redist[0], 0x8010000);
 	assert_int_equal(machine.gic.redist[2], 0x8040000);
 	assert_int_equal(machine.gic.nr_redist, 3);
+	/* Neighbours, as of GIC-400 itself. */
+	memcpy(m.v2_reg,
+	       (uint32_t[]){0x1000, 0x1000, 0x2000, 0x2000, 0x4000, 0x2000,
+			    0x6000, 0x2000},
+	       sizeof(m.v2_reg));
+	assert_int_equal(parse(), 0);
+	assert_int_equal(machine.gic.redist[1], 0x4000);
+	assert_int_equal(machine.gic.redist_size[2], 0x2000);
+}
+
+/* What guests would get, beside or instead of their CPU interface. */
+static void test_v2_frames(void **state)
+{
+	static const struct {
+		unsigned int cell;
+		uint32_t val;
+		const char *why;
+	} cases[] = {
+		{1, 0xfff, "the distributor is not 4 KiB"},
+		{0, 0x8000800, "the distributor is not 4 KiB"},
+		{3, 0x1000, "GICC is less than 8 KiB"},
+		{5, 0x800, "must be GICD, GICC, GICH and GICV"},
+		{7, 0x1000, "GICV is not 8 KiB in pages of 4 KiB"},
+		{6, 0x8040800, "GICV is not 8 KiB in pages of 4 KiB"},
+		{6, 0x8001000, "GICV shares a page with GICD, GICC or GICH"},
+		{6, 0x8011000, "GICV shares a page with GICD, GICC or GICH"},
+		{6, 0x803f000, "GICV shares a page with GICD, GICC or GICH"},
+		{4, 0x8041800, "GICV shares a page with GICD, GICC or GICH"},
+		{2, 0x803f000, "GICV shares a page with GICD, GICC or GICH"},
+		{0, 0x8048000, "GICV shares a page with GICD, GICC or GICH"},
+	};
+	char text[96];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		setup(state);
+		m.v2 = true;
+		m.v2_reg[cases[i].cell] = cases[i].val;
+		snprintf(text, sizeof(text), "intc@8000000: reg: %s",
+			 cases[i].why);
+		assert_dies(text);
+	}
+	/* The rest of GICV's last page belongs to it, whatever its size says. */
+	setup(state);
+	m.v2 = true;
+	m.v2_reg[7] = 0x2001;
+	m.v2_reg[4] = 0x8042800;
+	assert_dies(
+		"intc@8000000: reg: GICV shares a page with GICD, GICC or GICH");
+	m.v2_reg[4] = 0x8043000;
+	assert_int_equal(parse(), 0);
+}
+
+/* The boot CPU needs no way to be started, the others do: it may be last. */
+static void test_boot_cpu_last(void **state)
+{
+	m.conduit = "hvc";
+	assert_int_equal(parse(), 0);
+	assert_int_equal(machine.nr_cpus, 1);
+	assert_int_equal(machine.cpus[0].mpidr, 0);
+	boot_mpidr = 0x100000000UL | 3;
+	assert_int_equal(parse(), 0);
+	assert_int_equal(machine.nr_cpus, 1);
+	assert_int_equal(machine.cpus[0].mpidr, boot_mpidr);
 }
 
 /* QEMU's totalsize is 1 MiB, nearly all of it empty. */
@@ -486,6 +560,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_v3, setup),
 		cmocka_unit_test_setup(test_v2, setup),
+		cmocka_unit_test_setup(test_v2_frames, setup),
+		cmocka_unit_test_setup(test_boot_cpu_last, setup),
 		cmocka_unit_test_setup(test_slack, setup),
 		cmocka_unit_test_setup(test_options, setup),
 		cmocka_unit_test_setup(test_long_command_line, setup),

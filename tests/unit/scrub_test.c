@@ -89,6 +89,17 @@ void timer_cancel(struct timer *t)
 void ptimer_vcpu_init(struct vcpu *v)
 {
 }
+/* Of a GICv2, GICV's pages are mapped and are nobody's RAM. */
+static unsigned int version = 3, gicv_pages;
+
+unsigned int gic_version(void)
+{
+	return version;
+}
+paddr_t gic_guest_frame(unsigned int n)
+{
+	return PADDR(0xff846000 + n * 0x10000UL);
+}
 int vgic_domain_init(struct domain *d, unsigned int nr_spis)
 {
 	return 0;
@@ -293,6 +304,13 @@ int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
 {
 	if (map_err_after >= 0 && !map_err_after--)
 		return -ENOMEM;
+	if (flags & PGT_DEVICE) {
+		assert_int_equal(flags, PGT_DEVICE | PGT_R | PGT_W);
+		assert_int_equal(ipa.v, 0x3002000 + gicv_pages * PAGE_SIZE);
+		assert_int_equal(pa.v, gic_guest_frame(gicv_pages++).v);
+		assert_int_equal(size, PAGE_SIZE);
+		return 0;
+	}
 	find_piece(pa.v, size)->mapped = true;
 	return 0;
 }
@@ -370,6 +388,8 @@ static int setup(void **state)
 	loads = seen = iallus = starts = placed = stage2s = nr_hyp = 0;
 	now = dirtied = 0;
 	trace[0] = '\0';
+	version = 3;
+	gicv_pages = 0;
 	return 0;
 }
 
@@ -456,6 +476,26 @@ static void test_before_load(void **state)
 	assert_int_equal(nr_pieces, 2);
 	assert_true(starts >= 2);
 	drop_pools();
+}
+
+/* Each guest of a GICv2 gets GICV's pages, or is refused. */
+static void test_gicv(void **state)
+{
+	(void)state;
+	version = 2;
+	add_guest(2 * MIB, 1);
+	build_guests();
+	assert_int_equal(gicv_pages, 2);
+	drop_pools();
+	setup(NULL);
+	version = 2;
+	add_guest(2 * MIB, 1);
+	map_err_after = 1;
+	build_first();
+	assert_int_equal(gicv_pages, 1);
+	assert_int_equal(loads, 0);
+	assert_undone();
+	assert_int_equal(stage2s, 0);
 }
 
 static void test_pieces(void **state)
@@ -579,6 +619,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_range, setup),
 		cmocka_unit_test_setup(test_before_load, setup),
+		cmocka_unit_test_setup(test_gicv, setup),
 		cmocka_unit_test_setup(test_pieces, setup),
 		cmocka_unit_test_setup(test_icache, setup),
 		cmocka_unit_test_setup(test_load_fails, setup),

@@ -63,6 +63,12 @@ void host_sysreg_write(const char *name, u64 val)
 	written_val = val;
 	nr_written++;
 }
+static unsigned int version;
+
+unsigned int gic_version(void)
+{
+	return version;
+}
 void vgic_write_sgir(struct vcpu *vcpu, u64 val, bool group1)
 {
 	assert_ptr_equal(vcpu, &v);
@@ -98,6 +104,7 @@ void ptimer_write(struct vcpu *vcpu, enum ptimer_reg reg, u64 val)
 static int setup(void **state)
 {
 	(void)state;
+	version = 3;
 	cpu_value = 0;
 	cpu_name = NULL;
 	flush_done = true;
@@ -341,6 +348,13 @@ static void test_gic(void **state)
 	assert_int_equal(rd(sre), SYSREG_DONE);
 	assert_int_equal(result(), 7);
 	assert_int_equal(wr(sre), SYSREG_DONE);
+	assert_int_equal(effects + nr_written, 0);
+	/* Of a CPU that has them, beside a GICv2. */
+	version = 2;
+	for (u16 enc = sgi1r; enc <= sgi0r; enc++)
+		assert_int_equal(wr(enc), SYSREG_UNDEF);
+	assert_int_equal(rd(sre), SYSREG_UNDEF);
+	assert_int_equal(wr(sre), SYSREG_UNDEF);
 	assert_int_equal(effects + nr_written, 0);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The virtual GIC on two CPUs of the host, each a thread: accesses to what
  * stands in the list registers of the other, SGIs, and a long run in which
- * both vCPUs do to each other whatever they can.
+ * both vCPUs do to each other whatever they can, with each version of the GIC.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ static int start(void (*fn)(void))
 	host_gic_reset();
 	host_cpus[0].current = &vcpus[0];
 	vgic_load(&vcpus[0]);
-	gicd_w(0, 2);
+	gicd_w(0, host_gic_version == 3 ? 2 : 1);
 	stop = false;
 	guest = fn;
 	alarm(TIMEOUT);
@@ -84,6 +84,13 @@ static int start(void (*fn)(void))
 static int setup(void **state)
 {
 	(void)state;
+	host_gic_version = 3;
+	return start(NULL);
+}
+static int setup_v2(void **state)
+{
+	(void)state;
+	host_gic_version = 2;
 	return start(NULL);
 }
 static int teardown(void **state)
@@ -231,6 +238,55 @@ static void test_timer(void **state)
 	assert_int_equal(gicr_r(1, 0x300), 0);
 }
 
+/* An SGI that waits elsewhere becomes that of two senders. */
+static void test_senders(void **state)
+{
+	(void)state;
+	host_this_cpu = &host_cpus[1];
+	gicd_w(0xf00, 2 << 16 | 6);
+	host_this_cpu = &host_cpus[0];
+	assert_int_equal(other_state(6), 1);
+	other_takes(6);
+	gicd_w(0xf00, 2 << 16 | 6);
+	assert_int_equal(other_state(6), 2);
+	assert_true(gics[1].lrs[vcpus[1].vgic.private[6].lr].eoi_maint);
+	other_ends(6);
+	while (other_state(6) != 1)
+		;
+	assert_int_equal(gics[1].lrs[vcpus[1].vgic.private[6].lr].source, 0);
+	other_takes(6);
+	other_ends(6);
+	/* An SPI there, routed here. */
+	gicd_w(0xc08, 0xaaaaaaaa);
+	mmio(&d.vgic.dist, 0x820, 1, true, 2);
+	gicd_w(0x104, 1);
+	gicd_w(0x204, 1);
+	assert_int_equal(other_state(32), 1);
+	mmio(&d.vgic.dist, 0x820, 1, true, 1);
+	assert_int_equal(other_state(32), 0);
+	assert_int_equal(state_of(32), 1);
+}
+
+static void act_v2(u64 r, u16 reg, bool write, u32 val)
+{
+	switch (r >> 5 & 7) {
+	case 0:
+	case 1: /* its own */
+		mmio(&d.vgic.dist, reg, 4, write, val);
+		break;
+	case 3:
+		mmio(&d.vgic.dist, 0x820 + (r >> 8 & 31), 1, write, r >> 16);
+		break;
+	default:
+		if (r & 8)
+			mmio(&d.vgic.dist, 0xf10 + (r >> 8 & 31), 1, write,
+			     r >> 16);
+		else
+			gicd_w(0xf00, (u32)(r >> 8 & 0x300000f) |
+					      (u32)(r >> 16 & 3) << 16);
+	}
+}
+
 /* What one guest does next, at random: registers, SGIs, its interrupts. */
 static void act(unsigned int *seed)
 {
@@ -241,8 +297,14 @@ static void act(unsigned int *seed)
 	u16 reg = regs[r % ARRAY_SIZE(regs)];
 	u32 val = (u32)(r >> 20) & (u32)(r >> 8);
 	bool write = r & 16;
+	unsigned int what = r >> 5 & 7;
 
-	switch (r >> 5 & 7) {
+	if (host_gic_version == 2 &&
+	    (what == 0 || what == 1 || what == 3 || what == 7)) {
+		act_v2(r, reg, write, val);
+		what = 8;
+	}
+	switch (what) {
 	case 0:
 	case 1: /* of any of the two */
 		mmio(&d.vgic.redist, (r >> 3 & 1) * 0x20000 + 0x10000 + reg, 4,
@@ -267,7 +329,7 @@ static void act(unsigned int *seed)
 		if (!gic()->phys)
 			timer_fires();
 		break;
-	default:
+	case 7:
 		vgic_write_sgir(&vcpus[me],
 				(r >> 8 & 15) << 24 | (1 + (r >> 16 & 1)), true);
 	}
@@ -290,6 +352,13 @@ static void act_other(void)
 static int setup_random(void **state)
 {
 	(void)state;
+	host_gic_version = 3;
+	return start(act_other);
+}
+static int setup_random_v2(void **state)
+{
+	(void)state;
+	host_gic_version = 2;
 	return start(act_other);
 }
 
@@ -342,7 +411,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_registers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_senders, setup_v2, teardown),
 		cmocka_unit_test_setup(test_random, setup_random),
+		{"test_random_v2", test_random, setup_random_v2, NULL, NULL},
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

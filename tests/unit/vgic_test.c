@@ -462,6 +462,105 @@ static void test_registers(void **state)
 	assert_int_equal(gicr_r(0, 0xc00), 0xaaaaaaaa);
 }
 
+/* Each field by itself: of SPIs, and of the private ones of one vCPU. */
+static void test_fields_of(u32 (*rd)(u64), void (*wr)(u64, u32), u64 word)
+{
+	u64 prio = 0x400 + 32 * word, icfgr = 0xc00 + 8 * word + (word ? 0 : 4);
+	u32 on = word ? 0 : 0xffff;
+
+	assert_int_equal(rd(0x80 + 4 * word), ~0U);
+	wr(0x80 + 4 * word, 0x80f0f0f1);
+	assert_int_equal(rd(0x80 + 4 * word), 0x80f0f0f1);
+	assert_int_equal(rd(0x100 + 4 * word), on);
+	wr(0x100 + 4 * word, 0x60000000);
+	wr(0x180 + 4 * word, 0x20000000);
+	assert_int_equal(rd(0x100 + 4 * word), on | 0x40000000);
+	assert_int_equal(rd(0x180 + 4 * word), on | 0x40000000);
+	wr(0x200 + 4 * word, 0x13000000);
+	wr(0x280 + 4 * word, 0x01000000);
+	assert_int_equal(rd(0x200 + 4 * word), 0x12000000);
+	assert_int_equal(rd(0x280 + 4 * word), 0x12000000);
+	wr(0x300 + 4 * word, 0x08c00000);
+	wr(0x380 + 4 * word, 0x00400000);
+	assert_int_equal(rd(0x300 + 4 * word), 0x08800000);
+	assert_int_equal(rd(0x380 + 4 * word), 0x08800000);
+	wr(prio + 4, 0xff8040ff);
+	assert_int_equal(rd(prio + 4), 0xf88040f8);
+	assert_int_equal(rd(prio), 0);
+	wr(icfgr, 0xc0000003);
+	assert_int_equal(rd(icfgr), word ? 0x80000002 : 0); /* PPIs: wired */
+	/* And the others are as they were. */
+	assert_int_equal(rd(0x80 + 4 * word), 0x80f0f0f1);
+	assert_int_equal(rd(0x100 + 4 * word), on | 0x40000000);
+	assert_int_equal(rd(0x200 + 4 * word), 0x12000000);
+	assert_int_equal(rd(0x300 + 4 * word), 0x08800000);
+}
+
+static u32 gicr1_r(u64 offset)
+{
+	return gicr_r(1, offset);
+}
+static void gicr1_w(u64 offset, u32 val)
+{
+	gicr_w(1, offset, val);
+}
+
+static void test_fields(void **state)
+{
+	(void)state;
+	test_fields_of(gicd_r, gicd_w, 1);
+	test_fields_of(gicd_r, gicd_w, 2);
+	test_fields_of(gicr1_r, gicr1_w, 0);
+	/* No private one in the distributor. */
+	for (u64 reg = 0x80; reg < 0x400; reg += 0x80)
+		assert_int_equal(gicd_r(reg), 0);
+	assert_int_equal(gicd_r(0x404), 0);
+	assert_int_equal(gicd_r(0xc00), 0);
+	assert_int_equal(gicd_r(0xc04), 0);
+	assert_int_equal(gicr_r(0, 0xc00), 0xaaaaaaaa);
+	assert_int_equal(gicr_r(0, 0x404), 0);
+	/* No SPI in the redistributor. */
+	for (u64 reg = 0x84; reg < 0x400; reg += 0x80)
+		assert_int_equal(gicr_r(1, reg), 0);
+	assert_int_equal(gicr_r(1, 0x424), 0);
+	assert_int_equal(gicr_r(1, 0xc08), 0);
+}
+
+/* Both frames of a redistributor, and what cannot be written. */
+static u32 frame_r(u64 offset)
+{
+	return (u32)mmio(&d.vgic.redist, 0x20000 + offset, 4, false, 0);
+}
+
+static void test_id_registers(void **state)
+{
+	static const u16 ro[] = {4, 8, 12, 0xffe8};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(ro); i++) {
+		u32 dist = gicd_r(ro[i]), redist = frame_r(ro[i]);
+
+		gicd_w(ro[i], ~dist);
+		assert_int_equal(gicd_r(ro[i]), dist);
+		mmio(&d.vgic.redist, 0x20000 + ro[i], 4, true, ~redist);
+		assert_int_equal(frame_r(ro[i]), redist);
+	}
+	assert_int_equal(gicd_r(0), 0x52);
+	assert_int_equal(gicd_r(4), 2 | 9 << 19 | BIT(25));
+	assert_int_equal(gicd_r(8), 0x43b);
+	assert_int_equal(frame_r(4), 0x43b);
+	assert_int_equal(frame_r(8), 1 << 8 | BIT(4));
+	assert_int_equal(frame_r(12), 1);
+	assert_int_equal(frame_r(0xffe8), 0x3b);
+	/* GICR_WAKER: asleep out of reset. */
+	assert_int_equal(frame_r(0x14), 6);
+	mmio(&d.vgic.redist, 0x20014, 4, true, ~2U);
+	assert_int_equal(frame_r(0x14), 0);
+	mmio(&d.vgic.redist, 0x20014, 4, true, 2);
+	assert_int_equal(frame_r(0x14), 6);
+	assert_int_equal(mmio(&d.vgic.redist, 0x14, 4, false, 0), 6);
+}
+
 static void test_random(void **state)
 {
 	static const u8 sizes[] = {1, 2, 4, 8};
@@ -515,6 +614,8 @@ int main(void)
 		cmocka_unit_test_setup(test_nested, setup),
 		cmocka_unit_test_setup(test_routing, setup),
 		cmocka_unit_test_setup(test_registers, setup),
+		cmocka_unit_test_setup(test_fields, setup),
+		cmocka_unit_test_setup(test_id_registers, setup),
 		cmocka_unit_test_setup(test_random, setup),
 	};
 

@@ -37,7 +37,9 @@
 #include <skerry/layout.h>
 #include <skerry/machine.h>
 
-#define NR_VCPUS   2
+#ifndef NR_VCPUS
+#define NR_VCPUS 2
+#endif
 #define NR_LRS	   4
 #define NR_SPIS	   64
 #define PHYS_TIMER 27
@@ -57,12 +59,17 @@ static struct host_gic {
 } gics[NR_VCPUS];
 
 struct machine machine = {.vtimer_intid = PHYS_TIMER};
+static unsigned int host_gic_version = 3;
 
 static struct host_gic *gic(void)
 {
 	return &gics[host_this_cpu->id];
 }
 
+unsigned int gic_version(void)
+{
+	return host_gic_version;
+}
 unsigned int gic_nr_lrs(void)
 {
 	return NR_LRS;
@@ -198,11 +205,11 @@ static inline u32 gicd_r(u64 offset)
 	return (u32)mmio(&d.vgic.dist, offset, 4, false, 0);
 }
 /* The SGI frame of vCPU t. */
-static void gicr_w(unsigned int t, u64 offset, u32 val)
+static inline void gicr_w(unsigned int t, u64 offset, u32 val)
 {
 	mmio(&d.vgic.redist, t * 0x20000 + 0x10000 + offset, 4, true, val);
 }
-static u32 gicr_r(unsigned int t, u64 offset)
+static inline u32 gicr_r(unsigned int t, u64 offset)
 {
 	return (u32)mmio(&d.vgic.redist, t * 0x20000 + 0x10000 + offset, 4,
 			 false, 0);

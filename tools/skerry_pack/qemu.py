@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU's `virt` machine: its options, its device tree, and a run whose
+"""QEMU's `virt` and `raspi4b` machines: options, device tree, and a run whose
 console is read line by line and judged by the hypervisor's own lines."""
 import os
 import re
@@ -9,6 +9,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+
+from . import fdt
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+PI4_DTB = os.path.join(TOP, "third_party/guest/dtb/bcm2711-rpi-4-b.dtb")
+PI4_RAM = 0x3c000000		# what QEMU tells of its 2 GiB
 
 EXIT_OK, EXIT_BROKEN, EXIT_GUEST, EXIT_TIMEOUT = 0, 1, 2, 124
 UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
@@ -20,6 +27,7 @@ UBOOT_KEYS = ((r"Hit any key", " "), (r"=> ", "boot\r"))
 PANIC = re.compile(r"\(sk\) (panic|boot): (?!\d+ ticks)(.*)")
 GUEST = re.compile(r"\(sk\) (d\d+ \S+: crashed: .*|refused: .*)")
 ALL_OFF = re.compile(r"\(sk\) all guests are off")
+PARKED = re.compile(r"\(sk\) no PSCI to end with")
 NO_GUEST = "no guest to start"	# follows when all were refused
 GRACE_PANIC = 2			# seconds for the backtrace
 GRACE_OFF = 10			# seconds to power off
@@ -39,18 +47,22 @@ class Machine:
     secure: bool = False
     icount: bool = True
     icount_shift: int = 0		# an instruction takes 2^shift ns
+    board: str = "virt"			# or raspi4b: 4 CPUs, 2 GiB, GIC-400
     extra: list = field(default_factory=list)
     qemu: str = "qemu-system-aarch64"
 
     def machine(self):
+        if self.board != "virt":
+            return self.board
         return (f"virt,dtb-randomness=off,gic-version={self.gic}"
                 + (",virtualization=on" if self.virtualization else "")
                 + (",secure=on" if self.secure else ""))
 
     def options(self):
-        out = ["-machine", self.machine(), "-cpu", self.cpu, "-smp",
-               str(self.cpus), "-m", str(self.mem), "-nic", "none",
-               "-no-reboot", "-display", "none"]
+        out = ["-machine", self.machine(), "-no-reboot", "-display", "none"]
+        if self.board == "virt":
+            out += ["-cpu", self.cpu, "-smp", str(self.cpus), "-m",
+                    str(self.mem), "-nic", "none"]
         if self.icount:
             out += ["-icount", f"shift={self.icount_shift},sleep=off", "-rtc",
                     "base=2026-01-01T00:00:00,clock=vm"]
@@ -58,6 +70,8 @@ class Machine:
 
     def device_tree(self, path):
         """The tree that this machine has; also written to path."""
+        if self.board == "raspi4b":
+            return self._pi4_tree(path)
         args = [self.qemu, "-machine", f"{self.machine()},dumpdtb={path}",
                 "-cpu", self.cpu, "-smp", str(self.cpus), "-m",
                 str(self.mem), "-nic", "none", "-display", "none"]
@@ -72,13 +86,33 @@ class Machine:
             return f.read()
 
 
+    @staticmethod
+    def _pi4_tree(path):
+        """The upstream tree, the console on the PL011, which QEMU shows
+        first, and the RAM that QEMU writes into it."""
+        try:
+            with open(PI4_DTB, "rb") as f:
+                blob = f.read()
+        except FileNotFoundError:
+            raise QemuError(f"{PI4_DTB}: not there; scripts/setup fetches "
+                            "it") from None
+        root = fdt.parse(blob)
+        root.add("chosen").props["stdout-path"] = fdt.text("serial0:115200n8")
+        root.nodes["memory@0"].props["reg"] = \
+            fdt.cells(0, 2) + fdt.cells(PI4_RAM, 1)
+        blob = fdt.build(root, fdt.reserve_map(blob))
+        with open(path, "wb") as f:
+            f.write(blob)
+        return blob
+
+
 class Verdict:
     """What the hypervisor said so far, as an exit status."""
 
     def __init__(self):
         self.panic = None
         self.guests = []
-        self.all_off = False
+        self.all_off = self.parked = False
 
     def see(self, line):
         match = PANIC.match(line)
@@ -88,6 +122,7 @@ class Verdict:
         if match:
             self.guests.append(match[1])
         self.all_off |= bool(ALL_OFF.match(line))
+        self.parked |= bool(PARKED.match(line))
 
     def status(self):
         if self.panic and not (self.guests and NO_GUEST in self.panic):
@@ -192,11 +227,13 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
                     proc.stdin.write(what.encode())
                     proc.stdin.flush()
                 seen = ""
+            if verdict.parked:		# QEMU does not end by itself
+                break
             if not stop and verdict.panic:
                 stop = time.monotonic() + GRACE_PANIC
             if not stop and verdict.all_off:
                 stop = time.monotonic() + (0.3 if all_off_ends else GRACE_OFF)
-        timed_out = not console.closed and not stop
+        timed_out = not console.closed and not stop and not verdict.parked
     finally:
         end(proc)
         if out:

@@ -16,6 +16,7 @@ struct gic_lr {
 	u16 intid;
 	u16 pintid; /* valid when hw */
 	u8 priority;
+	u8 source; /* SGI of GICv2: the sending vCPU, in the guest's IAR */
 	bool pending, active;
 	bool hw; /* the guest's deactivation also ends pintid's */
 	bool group1;
@@ -35,6 +36,12 @@ void gic_init_cpu(void);
 unsigned int gic_nr_lrs(void);
 /* 2 or 3: what guests are given. */
 unsigned int gic_version(void);
+
+/*
+ * GICv2: the pages of GICV that stand at the guest's GICC and GICC + 4 KiB,
+ * n = 0 and 1; the second one starts with GICC_DIR.
+ */
+paddr_t gic_guest_frame(unsigned int n);
 
 /* Acknowledge; the INTID, or >= GIC_SPURIOUS. */
 u32 gic_ack(void);
