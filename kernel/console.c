@@ -260,11 +260,8 @@ static void shell_put(const char *s)
 void console_shell(const char *fmt, ...)
 {
 	char text[CONSOLE_LINE];
-	va_list ap;
 
-	va_start(ap, fmt);
-	fmt_vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
+	fmt_args(text, sizeof(text), fmt);
 	lock();
 	shell_put(text);
 	finish();

@@ -53,7 +53,6 @@ __printf(3, 4) static void refuse(struct reader *r, const char *prop,
 				  const char *fmt, ...)
 {
 	char *at = r->err->text, *end = at + sizeof(r->err->text);
-	va_list ap;
 
 	if (r->refused)
 		return;
@@ -61,9 +60,7 @@ __printf(3, 4) static void refuse(struct reader *r, const char *prop,
 	at += fmt_snprintf(at, sizeof(r->err->text), "%s%s%s: %s: ", r->name,
 			   *r->child ? "/" : "", r->child, prop);
 	at = min(at, end - 1);
-	va_start(ap, fmt);
-	fmt_vsnprintf(at, (size_t)(end - at), fmt, ap);
-	va_end(ap);
+	fmt_args(at, (size_t)(end - at), fmt);
 }
 
 /* --- values -------------------------------------------------------------- */

@@ -54,11 +54,8 @@ void domain_crash(struct vcpu *v, const char *fmt, ...)
 {
 	struct domain *d = v->domain;
 	char reason[128];
-	va_list ap;
 
-	va_start(ap, fmt);
-	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
-	va_end(ap);
+	fmt_args(reason, sizeof(reason), fmt);
 	log_err("d%u %s: crashed: %s", d->id, d->name, reason);
 	arch_vcpu_dump(v);
 	domain_stop(d, STOP_CRASH);
@@ -67,7 +64,6 @@ void domain_crash(struct vcpu *v, const char *fmt, ...)
 void domain_log_once(struct domain *d, const char *fmt, ...)
 {
 	char text[160];
-	va_list ap;
 
 	if (__atomic_fetch_add(&d->nr_warned, 1, __ATOMIC_RELAXED) >=
 	    MAX_WARNINGS) {
@@ -75,9 +71,7 @@ void domain_log_once(struct domain *d, const char *fmt, ...)
 		WRITE_ONCE(d->nr_warned, (u32)MAX_WARNINGS);
 		return;
 	}
-	va_start(ap, fmt);
-	fmt_vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
+	fmt_args(text, sizeof(text), fmt);
 	log_line("d%u: %s", d->id, text);
 }
 

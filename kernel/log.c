@@ -61,28 +61,18 @@ bool log_read(u32 *pos, char r[LOG_RECORD])
 	return n;
 }
 
-static void emit(enum log_level level, const char *fmt, va_list ap)
+void log_at(enum log_level level, const char *fmt, ...)
 {
 	char line[CONSOLE_LINE];
 
-	fmt_vsnprintf(line, sizeof(line), fmt, ap);
+	fmt_args(line, sizeof(line), fmt);
 	console_line(level, line);
-}
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	emit(level, fmt, ap);
-	va_end(ap);
 }
 
 void log_line(const char *fmt, ...)
 {
-	va_list ap;
+	char line[CONSOLE_LINE];
 
-	va_start(ap, fmt);
-	emit(LOG_INFO, fmt, ap);
-	va_end(ap);
+	fmt_args(line, sizeof(line), fmt);
+	console_line(LOG_INFO, line);
 }

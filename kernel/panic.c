@@ -107,12 +107,9 @@ static __noreturn void end(void)
 void panic(const char *fmt, ...)
 {
 	char reason[160];
-	va_list ap;
 
 	begin();
-	va_start(ap, fmt);
-	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
-	va_end(ap);
+	fmt_args(reason, sizeof(reason), fmt);
 	log_err("panic: %s", reason);
 	log_err("CPU %u", this_cpu()->id);
 	log_err("backtrace:");
@@ -161,11 +158,8 @@ void panic_regs(const struct el2_regs *r, const char *why)
 void die(const char *fmt, ...)
 {
 	char reason[200];
-	va_list ap;
 
-	va_start(ap, fmt);
-	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
-	va_end(ap);
+	fmt_args(reason, sizeof(reason), fmt);
 	console_panic_mode();
 	log_err("boot: %s", reason);
 	end();

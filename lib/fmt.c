@@ -132,11 +132,5 @@ int fmt_vsnprintf(char *buf, size_t size, const char *f, va_list args)
 
 int fmt_snprintf(char *buf, size_t size, const char *f, ...)
 {
-	va_list ap;
-	int n;
-
-	va_start(ap, f);
-	n = fmt_vsnprintf(buf, size, f, ap);
-	va_end(ap);
-	return n;
+	return fmt_args(buf, size, f);
 }

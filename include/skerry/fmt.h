@@ -12,3 +12,13 @@
 __printf(3, 0) int fmt_vsnprintf(char *buf, size_t size, const char *fmt,
 				 va_list ap);
 __printf(3, 4) int fmt_snprintf(char *buf, size_t size, const char *fmt, ...);
+/* In a function of `fmt, ...`: what it was given, as text; the length. */
+#define fmt_args(buf, size, fmt)                                               \
+	({                                                                     \
+		va_list fmt_ap;                                                \
+		int fmt_len;                                                   \
+		va_start(fmt_ap, fmt);                                         \
+		fmt_len = fmt_vsnprintf(buf, size, fmt, fmt_ap);               \
+		va_end(fmt_ap);                                                \
+		fmt_len;                                                       \
+	})

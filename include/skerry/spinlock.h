@@ -27,16 +27,13 @@ struct spinlock {
 	u8 owner; /* debug: CPU + 1 */
 };
 
-#define SPINLOCK_INIT(r)                                                       \
-	{                                                                      \
-		.rank = (r)                                                    \
-	}
+#define SPINLOCK_INIT(r) ((struct spinlock){.rank = (r)})
 
 #include <asm/spinlock.h>
 
 static inline void spin_init(struct spinlock *lock, enum lock_rank rank)
 {
-	*lock = (struct spinlock)SPINLOCK_INIT(rank);
+	*lock = SPINLOCK_INIT(rank);
 }
 
 void lock_rank_take(struct spinlock *lock);
