@@ -7,6 +7,7 @@
 
 #include <asm/barrier.h>
 #include <asm/io.h>
+#include <asm/static_branch.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/cpu.h>
 #include <skerry/machine.h>
@@ -16,9 +17,9 @@
 
 struct gic gic = {.lock = SPINLOCK_INIT(RANK_GIC)};
 
-/* A load and a branch: nothing on these paths goes through a pointer. */
+/* Nothing on these paths goes through a pointer, nor asks memory. */
 #define EITHER(name, args)                                                     \
-	(unlikely(gic.v2) ? gicv2_##name args : gicv3_##name args)
+	(branch_is_taken() ? gicv2_##name args : gicv3_##name args)
 #define DISPATCH(type, name, params, args)                                     \
 	type gic_##name params                                                 \
 	{                                                                      \
@@ -33,7 +34,7 @@ unsigned int gic_nr_lrs(void)
 
 unsigned int gic_version(void)
 {
-	return gic.v2 ? 2 : 3;
+	return branch_is_taken() ? 2 : 3;
 }
 
 /*
@@ -44,7 +45,8 @@ unsigned int gic_version(void)
 static void reset_irqs(u64 frame, u32 first, u32 end)
 {
 	for (u32 i = first; i < end; i += 32) {
-		mmio_write32(frame + GICD_IGROUPR + i / 8, gic.v2 ? 0 : ~0U);
+		mmio_write32(frame + GICD_IGROUPR + i / 8,
+			     branch_is_taken() ? 0 : ~0U);
 		mmio_write32(frame + GICD_ICENABLER + i / 8, ~0U);
 		mmio_write32(frame + GICD_ICPENDR + i / 8, ~0U);
 		mmio_write32(frame + GICD_ICACTIVER + i / 8, ~0U);
@@ -57,7 +59,8 @@ static void reset_irqs(u64 frame, u32 first, u32 end)
 /* Private ones of a GICv2 are banked: only the calling CPU's can be reached. */
 static u64 frame_of(u32 intid, unsigned int cpu)
 {
-	return intid < 32 && !gic.v2 ? gicv3_sgi_frame(cpu) : gic.dist;
+	return intid < 32 && !branch_is_taken() ? gicv3_sgi_frame(cpu)
+						: gic.dist;
 }
 
 void gic_reset_private(void)
@@ -73,12 +76,14 @@ void gic_init(void)
 	const struct machine_gic *m = &machine.gic;
 	u32 lines;
 
-	gic.v2 = m->version == 2;
+	if (m->version == 2)
+		arch_take_branch();
 	gic.dist = (u64)mmu_map_device(PADDR(m->dist), m->dist_size);
 	lines = 32 * ((mmio_read32(gic.dist + GICD_TYPER) & 31) + 1);
 	EITHER(init, ());
 	mmio_write32(gic.dist + GICD_CTLR, 0);
-	while (!gic.v2 && mmio_read32(gic.dist + GICD_CTLR) & GICD_CTLR_RWP)
+	while (!branch_is_taken() &&
+	       mmio_read32(gic.dist + GICD_CTLR) & GICD_CTLR_RWP)
 		cpu_relax();
 	reset_irqs(gic.dist, 32, min(lines, 1020U));
 	EITHER(start, ());

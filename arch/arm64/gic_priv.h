@@ -62,7 +62,6 @@ GIC_PARTS(GIC_DECLARE)
 
 /* Written once at boot. */
 struct gic {
-	bool v2;
 	unsigned int nr_lrs;
 	u64 dist;
 	struct spinlock lock; /* RANK_GIC: read-modify-write of registers */

@@ -20,6 +20,10 @@ SECTIONS
 	text_end = .;
 	.rodata : {
 		*(.rodata .rodata.[!s]* .rodata.s[!y]*)
+		. = ALIGN(4);
+		branches_start = .;
+		*(.branches)
+		branches_end = .;
 		. = ALIGN(8);
 		*(.rodata.symtab)
 	}

@@ -79,3 +79,4 @@ unit-init_memory_test := $(unit-init_test)
 $O/unit/init_memory_test: kernel/init.c
 unit-gicv2_test := $(addprefix arch/arm64/,gic.c gicv2.c gicv3.c)
 unit-gicv3_test := $(unit-gicv2_test)
+unit-branch_test := arch/arm64/branch.c

@@ -17,6 +17,7 @@
 
 #include <asm/barrier.h>
 #include <asm/io.h>
+#include <asm/static_branch.h>
 #include <asm/sysreg.h>
 #include <skerry/arch/gic.h>
 #include <skerry/arch/mmu.h>
@@ -31,6 +32,12 @@ struct machine machine;
 struct cpu cpus[CONFIG_NR_CPUS];
 unsigned int nr_cpus = NR_CPUS;
 struct cpu *host_this_cpu = &cpus[0];
+bool host_branch_taken;
+
+void arch_take_branch(void)
+{
+	host_branch_taken = true;
+}
 
 static char trace[1 << 20];
 static size_t trace_len;
