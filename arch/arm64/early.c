@@ -62,12 +62,38 @@ u64 early_map(void)
 	return (u64)boot_root;
 }
 
+static u64 cells(const fdt32_t *p, int nr)
+{
+	u64 val = 0;
+
+	for (; nr > 0; nr--)
+		val = val << 32 | fdt32_to_cpu(*p++);
+	return val;
+}
+
+/* An address on a bus as the one above has it (as kernel/machine.c does). */
+static u64 translate(const void *dtb, int bus, u64 addr, int up)
+{
+	int child = fdt_address_cells(dtb, bus), size = fdt_size_cells(dtb, bus);
+	int parent = fdt_address_cells(dtb, up), len;
+	const fdt32_t *r = fdt_getprop(dtb, bus, "ranges", &len);
+
+	if (child < 0 || parent < 0 || size < 0)
+		return 0;
+	for (; r && len >= 4 * (child + parent + size);
+	     len -= 4 * (child + parent + size), r += child + parent + size)
+		if (addr - cells(r, child) < cells(r + child + parent, size))
+			return addr - cells(r, child) + cells(r + child, parent);
+	return addr;
+}
+
 /* The PL011 that stdout-path names, or 0. */
 static u64 stdout_base(const void *dtb)
 {
 	const char *path, *options;
 	const fdt32_t *reg;
-	int len, node;
+	int len, node, bus;
+	u64 base;
 
 	if (!dtb || !is_aligned((u64)dtb, 8) || fdt_check_header(dtb))
 		return 0;
@@ -82,11 +108,15 @@ static u64 stdout_base(const void *dtb)
 	if (node < 0 || fdt_node_check_compatible(dtb, node, "arm,pl011"))
 		return 0;
 	reg = fdt_getprop(dtb, node, "reg", &len);
-	if (!reg || len < 8)
+	bus = fdt_parent_offset(dtb, node);
+	if (!reg || len < 4 * fdt_address_cells(dtb, bus))
 		return 0;
-	if (len >= 16) /* two address cells, as on every arm64 board */
-		return (u64)fdt32_to_cpu(reg[0]) << 32 | fdt32_to_cpu(reg[1]);
-	return fdt32_to_cpu(reg[0]);
+	base = cells(reg, fdt_address_cells(dtb, bus));
+	for (; bus > 0; bus = node) {
+		node = fdt_parent_offset(dtb, bus);
+		base = translate(dtb, bus, base, node);
+	}
+	return base;
 }
 
 static void early_puts(u64 base, const char *s)
@@ -110,11 +140,10 @@ void early_wrong_el(const void *dtb, u64 el)
 
 bool arch_find_console(const void *fdt)
 {
-	u64 base = stdout_base(fdt);
+	/* The walk may have come as far. */
+	u64 base = machine.uart ? machine.uart_base : stdout_base(fdt);
 
-	if (!base || machine.uart)
-		return false;
-	machine.uart = UART_PL011;
+	machine.uart = base ? UART_PL011 : UART_NONE;
 	machine.uart_base = base;
-	return true;
+	return base;
 }

@@ -5,6 +5,7 @@
  * inline. All checks stay on (FDT_ASSUME_MASK 0): the tree is not trusted.
  */
 #include "fdt.c"
+#include "fdt_addresses.c"
 #include "fdt_check.c"
 #include "fdt_ro.c"
 #include "fdt_rw.c"

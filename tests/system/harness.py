@@ -104,6 +104,7 @@ class Boot:
     text: str = None		# the whole description instead of guests
     virtualization: bool = True
     board: str = "virt"
+    tree: tuple = ()		# node, property and hex cells to change
 
     def run(self):
         out = os.path.join(WORK, self.name)
@@ -122,7 +123,13 @@ class Boot:
                                virtualization=self.virtualization,
                                board=self.board,
                                extra=self.extra)
-        blob = machine.device_tree(os.path.join(out, "board.dtb"))
+        path = os.path.join(out, "board.dtb")
+        blob = machine.device_tree(path)
+        if self.tree:
+            subprocess.run(["fdtput", "-t", "x", path, *self.tree],
+                           check=True)
+            with open(path, "rb") as f:
+                blob = f.read()
         with open(self.hyp, "rb") as f:
             image = f.read()
         packed = pack.prepare(dts, image, blob, TOP, self.force,
@@ -193,7 +200,7 @@ def make_env(**changes):
     """The environment without what an outer make put there."""
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CONFIG", "CPUS",
-                        "MEM", "GIC", "CPU", "BOOT", "ICOUNT", "TIMEOUT",
-                        "QEMU_EXTRA", "HYP")}
+                        "MEM", "GIC", "CPU", "BOARD", "BOOT", "ICOUNT",
+                        "TIMEOUT", "QEMU_EXTRA", "HYP")}
     env.update(changes)
     return env

@@ -51,3 +51,5 @@ unit-cflags-sched_smp_test := -DHOST_THREADS -pthread
 unit-console_test := lib/fmt.c
 $O/unit/console_test: kernel/console.c kernel/log.c # included for their state
 $O/unit/shell_test: kernel/shell.c # included for its table
+unit-gicv2_test := $(addprefix arch/arm64/,gic.c gicv2.c gicv3.c)
+unit-gicv3_test := $(unit-gicv2_test)
