@@ -8,7 +8,6 @@
 #include "gic.h"
 
 #define IROUTER	   0x6000
-#define GICD_CTLR  0x0000
 #define GICD_TYPER 0x0004
 
 #define ICC_PMR	    S3_0_C4_C6_0
