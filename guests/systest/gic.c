@@ -8,7 +8,6 @@
 #include "gic.h"
 
 #define IROUTER	   0x6000
-#define GICD_CTLR  0x0000
 #define GICD_TYPER 0x0004
 
 #define ICC_PMR	    S3_0_C4_C6_0
@@ -48,11 +47,13 @@ bool get_bit(u32 reg, u32 intid)
 u32 take_iar(void)
 {
 	u64 until = now() + SETTLE * ticks_per_us();
+	bool last;
 	u32 iar;
 
-	do {
+	do { /* at least once when it had to be there */
+		last = now() >= until;
 		iar = gic_ack();
-	} while (gic_intid(iar) == NONE && now() < until);
+	} while (gic_intid(iar) == NONE && !last);
 	return iar;
 }
 

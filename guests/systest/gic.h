@@ -4,6 +4,8 @@
 
 #include "systest.h"
 
+#define GICD_CTLR      0x0000
+#define IGROUPR	       0x0080
 #define ISENABLER      0x0100
 #define ICENABLER      0x0180
 #define ISPENDR	       0x0200
@@ -20,6 +22,7 @@
 #define SGIR_SELF      (2u << 24)
 
 #define GICC_CTLR	  0x0000
+#define GICC_CTLR_ACKCTL  4
 #define GICC_CTLR_EOIMODE 0x200
 #define GICC_PMR	  0x0004
 #define GICC_RPR	  0x0014

@@ -73,8 +73,30 @@ static void test_pending_bits(void)
 	ok(take_and_end(5), "SPENDSGIR does");
 }
 
+/* Group 1, which IAR gives only with AckCtl (AIAR is not everywhere). */
+static void test_group1(void)
+{
+	write32(plat.gicd + IGROUPR, 1u << 6);
+	write32(plat.gicc + GICC_CTLR, 3);
+	gic_send_sgi(0, 6);
+	ok(take() == NONE, "group 1 is off in GICD_CTLR");
+	write32(plat.gicd + GICD_CTLR, 3);
+	dsb();
+	ok(gic_ack() == 1022, "IAR says that there is one of group 1");
+	write32(plat.gicc + GICC_CTLR, 3 | GICC_CTLR_ACKCTL);
+	ok(take_and_end(6) && take() == NONE, "and gives it with AckCtl");
+	write32(plat.gicd + GICD_CTLR, 2);
+	gic_send_sgi(0, 7);
+	ok(take() == NONE, "group 0 is off in GICD_CTLR");
+	write32(plat.gicd + GICD_CTLR, 1);
+	ok(take_and_end(7), "it comes when it is on");
+	write32(plat.gicd + IGROUPR, 0);
+	write32(plat.gicc + GICC_CTLR, 1);
+}
+
 void test_gicv2(void)
 {
+	test_group1();
 	test_targets();
 	test_sgir();
 	test_pending_bits();
