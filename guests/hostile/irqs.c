@@ -14,17 +14,18 @@
 #define GICD_CPENDSGIR 0x0f10
 #define GICR_SIZE      0x20000ul
 
-#define GICC_CTLR  0x0000
-#define GICC_PMR   0x0004
-#define GICC_BPR   0x0008
-#define GICC_IAR   0x000c
-#define GICC_EOIR  0x0010
-#define GICC_ABPR  0x001c
-#define GICC_AIAR  0x0020
-#define GICC_AEOIR 0x0024
-#define GICC_APR0  0x00d0
-#define GICC_DIR   0x1000
-#define GICC_SIZE  0x2000
+#define GICC_CTLR	 0x0000
+#define GICC_CTLR_ACKCTL 4
+#define GICC_PMR	 0x0004
+#define GICC_BPR	 0x0008
+#define GICC_IAR	 0x000c
+#define GICC_EOIR	 0x0010
+#define GICC_ABPR	 0x001c
+#define GICC_AIAR	 0x0020
+#define GICC_AEOIR	 0x0024
+#define GICC_APR0	 0x00d0
+#define GICC_DIR	 0x1000
+#define GICC_SIZE	 0x2000
 
 #define ICC_PMR	    S3_0_C4_C6_0
 #define ICC_IAR0    S3_0_C12_C8_0
@@ -85,10 +86,14 @@ void gic_sane(void)
 
 u32 gic_end_group1(void)
 {
-	u32 iar = read32(plat.gicc + GICC_AIAR);
+	u32 ctlr = read32(plat.gicc + GICC_CTLR), iar;
 
+	/* Not by AIAR and AEOIR, which QEMU's GICV has not. */
+	write32(plat.gicc + GICC_CTLR, ctlr | GICC_CTLR_ACKCTL);
+	iar = gic_ack();
 	if (gic_intid(iar) < 1020)
-		write32(plat.gicc + GICC_AEOIR, iar);
+		gic_eoi(iar);
+	write32(plat.gicc + GICC_CTLR, ctlr);
 	return gic_intid(iar);
 }
 

@@ -203,7 +203,7 @@ void gic_enable(u32 intid);
 void gic_disable(u32 intid);
 void gic_set_priority(u32 intid, u8 prio);
 u64 gic_banked(void); /* frame that holds SGI and PPI registers */
-u32 gic_ack(void); /* what IAR says; in GICv2 with the sender of an SGI */
+u32 gic_ack(void);    /* what IAR says; in GICv2 with the sender of an SGI */
 u32 gic_intid(u32 iar);
 void gic_eoi(u32 iar);
 void gic_send_sgi(unsigned int cpu, u32 intid);

@@ -48,11 +48,13 @@ bool get_bit(u32 reg, u32 intid)
 u32 take_iar(void)
 {
 	u64 until = now() + SETTLE * ticks_per_us();
+	bool last;
 	u32 iar;
 
-	do {
+	do { /* at least once when it had to be there */
+		last = now() >= until;
 		iar = gic_ack();
-	} while (gic_intid(iar) == NONE && now() < until);
+	} while (gic_intid(iar) == NONE && !last);
 	return iar;
 }
 
