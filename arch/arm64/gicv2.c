@@ -171,7 +171,8 @@ void gicv2_route(u32 intid, unsigned int cpu)
 				  (u32)v2.target[cpu] << shift);
 }
 
-void gicv2_send_sgi(unsigned int cpu, unsigned int id)
+/* Not inlined: it would keep GICv3's from being so. */
+__noinline void gicv2_send_sgi(unsigned int cpu, unsigned int id)
 {
 	/* What the SGI announces is seen first; partner: gicv2_ack's dsb. */
 	dsb(ishst);
