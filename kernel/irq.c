@@ -37,17 +37,17 @@ static void handle_other(u32 intid)
 {
 	struct cpu *cpu = this_cpu();
 	struct vcpu *v = cpu->current;
+	unsigned int kind = CPU_IRQ_OTHER;
 
-	cpu->nr_irqs[intid == machine.gic.maint_intid ? CPU_IRQ_MAINT
-						      : CPU_IRQ_OTHER]++;
-	if (intid == machine.gic.maint_intid) {
+	if (likely(intid == machine.htimer_intid)) {
+		time_irq();
+	} else if (intid == machine.gic.maint_intid) {
+		kind = CPU_IRQ_MAINT;
 		/* A level: its cause goes before it is deactivated. */
 		if (v && v->vgic.loaded)
 			vgic_maintain(v);
 		else
 			gic_set_waiting(false, false);
-	} else if (intid == machine.htimer_intid) {
-		time_irq();
 	} else if (machine.uart && intid == machine.uart_intid) {
 		console_irq();
 	} else {
@@ -55,10 +55,11 @@ static void handle_other(u32 intid)
 			 intid);
 		gic_disable(intid);
 	}
+	cpu->nr_irqs[kind]++;
 	ack_and_end(intid);
 }
 
-bool irq_handle(void)
+int irq_handle(void)
 {
 	struct cpu *cpu = this_cpu();
 	u32 intid = gic_ack();
@@ -76,17 +77,17 @@ bool irq_handle(void)
 			vgic_inject_hw_ppi(v, GUEST_VTIMER_INTID);
 		else
 			gic_deactivate(intid);
-		return false;
+		return 0;
 	}
 	if (intid == SGI_IPI) {
 		cpu->nr_irqs[CPU_IRQ_IPI]++;
 		ack_and_end(intid);
 		ipi_handle();
-		return true;
+		return 1;
 	}
 	if (intid < GIC_SPURIOUS)
 		handle_other(intid);
-	return true;
+	return 1;
 }
 
 void ipi_send(unsigned int cpu, u32 reasons)

@@ -29,9 +29,9 @@ static __noinline bool take_sender(struct vgic_irq *irq)
 }
 
 /* An edge moves into the LR; a level stays up to its line. */
-static void write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq)
+static void write_lr(struct vcpu *v, unsigned int n, struct vgic_irq *irq,
+		     bool pending)
 {
-	bool pending = vgic_is_deliverable(v->domain, irq);
 	/* A hardware-backed LR cannot be active and pending (IHI 0069 9.4.3). */
 	bool hw = irq->phys && !(irq->active && pending);
 	struct gic_lr lr = {
@@ -125,24 +125,12 @@ void vgic_fold_all(struct vcpu *v)
 		refold(v, (unsigned int)__builtin_ctz(used));
 }
 
-/*
- * The guest has emptied the LR of last time, which still says all that there
- * is to say: make it pending again. Any other change takes it from the LR.
- */
-bool vgic_repend(struct domain *d, struct vgic_irq *irq)
+void vgic_redo_lrs(struct vcpu *v)
 {
-	if ((irq->level ? !irq->lr_hw : irq->latch != irq->source) ||
-	    !vgic_is_deliverable(d, irq) || !gic_lr_repend(irq->lr))
-		return false;
-	if (!irq->level)
-		irq->latch = 0;
-	return true;
-}
+	u32 changed = v->vgic.changed;
 
-void vgic_redo_lrs(struct vcpu *v, u64 mask)
-{
-	for (mask &= v->vgic.lr_used; mask; mask &= mask - 1) {
-		unsigned int n = (unsigned int)__builtin_ctzl(mask);
+	for (v->vgic.changed = 0; changed; changed &= changed - 1) {
+		unsigned int n = (unsigned int)__builtin_ctz(changed);
 
 		if (!vgic_repend(v->domain, v->vgic.lr[n]))
 			refold(v, n);
@@ -167,25 +155,15 @@ static int victim_for(const struct vcpu *v, const struct vgic_irq *irq)
 	return victim;
 }
 
-/* A free LR; else one the guest has emptied; else one of lower urgency. */
-static int take_lr(struct vcpu *v, const struct vgic_irq *irq)
+/* Make room: one that the guest has emptied, or one of lower urgency. */
+static __noinline bool free_lr(struct vcpu *v, const struct vgic_irq *irq)
 {
-	u32 all = (u32)BITS(gic_nr_lrs() - 1, 0);
-	u32 free = all & ~v->vgic.lr_used;
-	int victim;
+	u32 empty = (u32)gic_lr_empty() & gic_lrs();
+	int n = empty ? __builtin_ctz(empty) : victim_for(v, irq);
 
-	if (free)
-		return __builtin_ctz(free);
-	free = (u32)gic_lr_empty() & all;
-	if (free) {
-		victim = __builtin_ctz(free);
-		refold(v, (unsigned int)victim);
-		return victim;
-	}
-	victim = victim_for(v, irq);
-	if (victim >= 0)
-		refold(v, (unsigned int)victim);
-	return victim;
+	if (n >= 0)
+		refold(v, (unsigned int)n);
+	return n >= 0;
 }
 
 static void note_waiting(struct vcpu *v)
@@ -209,21 +187,21 @@ void vgic_fill(struct vcpu *v)
 		struct list *head = &v->vgic.queue;
 		struct vgic_irq *irq = list_entry(head->next, struct vgic_irq,
 						  node);
-		int n;
+		bool pending = vgic_is_deliverable(v->domain, irq);
+		u32 free = gic_lrs() & ~v->vgic.lr_used;
 
-		/* GICD_CTLR is being written, and this one comes later. */
-		if (!vgic_needs_lr(v->domain, irq)) {
-			list_del(&irq->node);
-			irq->vcpu = NULL;
-			continue;
-		}
-		n = take_lr(v, irq);
-		if (n < 0)
+		if (unlikely(!free)) {
+			/* What that queues may be more urgent: look again. */
+			if (free_lr(v, irq))
+				continue;
 			break;
-		/* Freeing an LR may have queued something more urgent. */
-		irq = list_entry(head->next, struct vgic_irq, node);
+		}
 		list_del(&irq->node);
-		write_lr(v, (unsigned int)n, irq);
+		irq->vcpu = NULL;
+		/* Neither: GICD_CTLR is being written, this one comes later. */
+		if (likely(pending || irq->active))
+			write_lr(v, (unsigned int)__builtin_ctz(free), irq,
+				 pending);
 	}
 	note_waiting(v);
 }

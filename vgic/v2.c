@@ -16,12 +16,6 @@
 #define GICD_PIDR4	0x0fd0
 /* clang-format on */
 
-/* A bit for each vCPU. */
-static u32 present(const struct domain *d)
-{
-	return (1U << d->nr_vcpus) - 1;
-}
-
 static void read_typer(struct vcpu *v, struct emul_access *a)
 {
 	a->value = v->domain->vgic.nr_spis / 32 | (v->domain->nr_vcpus - 1) << 5;
@@ -73,7 +67,7 @@ static void write_targets(struct vcpu *v, struct emul_access *a)
 	vgic_lock(v);
 	for (unsigned int i = 0; i < a->size; i++) {
 		struct vgic_irq *irq = vgic_irq_of(v, (a->offset & 0x3ff) + i);
-		u32 mask = (u8)(a->value >> 8 * i) & present(d);
+		u32 mask = (u8)(a->value >> 8 * i) & (u32)d->vgic.present;
 		struct vcpu *was;
 
 		if (!irq || irq->intid < VGIC_NR_PRIVATE || irq->router == mask)
@@ -89,17 +83,20 @@ static void write_targets(struct vcpu *v, struct emul_access *a)
 static void write_sgir(struct vcpu *v, struct emul_access *a)
 {
 	struct domain *d = v->domain;
-	/* By the filter: the list, all others, itself, reserved. */
-	u32 to[] = {(u32)field_get(SGIR_LIST, a->value), ~(1U << v->id),
-		    1U << v->id, 0};
-	u32 list = to[field_get(SGIR_FILTER, a->value)] & present(d);
+	u32 val = (u32)a->value, self = 1U << v->id;
+	u32 filter = (u32)field_get(SGIR_FILTER, val);
+	/* The list, all others, itself, reserved. */
+	u32 list = likely(!filter) ? (u32)field_get(SGIR_LIST, val)
+		   : filter == 1   ? ~self
+		   : filter == 2   ? self
+				   : 0;
 
 	vgic_lock(v);
-	for (; list; list &= list - 1) {
+	for (list &= (u32)d->vgic.present; list; list &= list - 1) {
 		struct vcpu *t = d->vcpus[__builtin_ctz(list)];
-		struct vgic_irq *irq = &t->vgic.private[a->value & SGIR_INTID];
+		struct vgic_irq *irq = &t->vgic.private[val & SGIR_INTID];
 
-		irq->latch |= 1U << v->id;
+		irq->latch |= self;
 		vgic_input(d, irq);
 	}
 	vgic_unlock(v);
@@ -113,7 +110,7 @@ static void access_senders(struct vcpu *v, struct emul_access *a)
 	vgic_lock(v);
 	for (unsigned int i = 0; i < a->size; i++) {
 		struct vgic_irq *irq = &v->vgic.private[(a->offset & 15) + i];
-		u32 senders = (u8)(a->value >> 8 * i) & present(d);
+		u32 senders = (u8)(a->value >> 8 * i) & (u32)d->vgic.present;
 		struct vcpu *was = vgic_take(d, irq);
 
 		if (!a->write)
@@ -142,7 +139,6 @@ static const struct emul_reg dist_regs[] = {
 	{GIC_IPRIORITYR, 0x400,	W8 | W32, RW(priority, priority)},
 	{GICD_ITARGETSR, 0x400,	W8 | W32, read_targets,	write_targets},
 	{GIC_ICFGR,	0x100,	W32,	RW(config, config)},
-	{GICD_SGIR,	4,	W32,	NULL,		write_sgir},
 	{GICD_CPENDSGIR, 16,	W8 | W32, access_senders, access_senders},
 	{GICD_SPENDSGIR, 16,	W8 | W32, access_senders, access_senders},
 	{GICD_PIDR4,	0x30,	W32,	read_id,	NULL},
@@ -151,5 +147,9 @@ static const struct emul_reg dist_regs[] = {
 
 void vgic_v2_dist_access(struct vcpu *v, struct emul_access *a)
 {
-	emul_table_access(dist_regs, ARRAY_SIZE(dist_regs), v, a);
+	/* By far the most frequent one, as ICC_SGI1R in trap_sysreg(). */
+	if (a->offset == GICD_SGIR && a->size == 4 && a->write)
+		write_sgir(v, a);
+	else
+		emul_table_access(dist_regs, ARRAY_SIZE(dist_regs), v, a);
 }

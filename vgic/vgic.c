@@ -300,17 +300,6 @@ void vgic_timer_due(struct vcpu *v)
 	spin_unlock(&d->vgic.lock);
 }
 
-/* One SGI to one vCPU; it is an edge. */
-static void raise_sgi(struct vcpu *t, unsigned int intid, bool group1)
-{
-	struct vgic_irq *irq = &t->vgic.private[intid];
-
-	if (irq->group1 != group1)
-		return;
-	irq->latch = 1;
-	vgic_input(t->domain, irq);
-}
-
 /* clang-format off */
 #define SGIR_LIST	BITS(15, 0)
 #define SGIR_AFF1	BITS(23, 16)
@@ -321,24 +310,31 @@ static void raise_sgi(struct vcpu *t, unsigned int intid, bool group1)
 #define SGIR_AFF3	BITS(55, 48)
 /* clang-format on */
 
+/* A bit for each vCPU: up to 16 of one Aff1 (vcpu_mpidr()), or all others. */
+static_assert(CONFIG_MAX_VCPUS <= 64, "fits the mask");
+static u64 sgir_targets(const struct vcpu *v, u64 val)
+{
+	if (likely(!(val & ((SGIR_AFF1 & ~BITS(17, 16)) | SGIR_AFF2 | SGIR_IRM |
+			    SGIR_RS | SGIR_AFF3))))
+		return (val & SGIR_LIST) << 16 * field_get(SGIR_AFF1, val);
+	return val & SGIR_IRM ? ~BIT(v->id) : 0;
+}
+
 void vgic_write_sgir(struct vcpu *v, u64 val, bool group1)
 {
 	struct domain *d = v->domain;
-	unsigned int intid = (unsigned int)field_get(SGIR_INTID, val);
+	u64 to = sgir_targets(v, val) & d->vgic.present;
 
 	spin_lock(&d->vgic.lock);
-	if (unlikely(val & SGIR_IRM)) {
-		for (unsigned int i = 0; i < d->nr_vcpus; i++)
-			if (d->vcpus[i] != v)
-				raise_sgi(d->vcpus[i], intid, group1);
-	} else if (!(val & (SGIR_AFF2 | SGIR_AFF3 | SGIR_RS))) {
-		u64 base = field_get(SGIR_AFF1, val) * 16;
+	for (; to; to &= to - 1) {
+		struct vcpu *t = d->vcpus[__builtin_ctzl(to)];
+		struct vgic_irq *irq =
+			&t->vgic.private[field_get(SGIR_INTID, val)];
 
-		for (u64 list = val & SGIR_LIST; list; list &= list - 1) {
-			u64 id = base + (u64)__builtin_ctzl(list);
-
-			if (id < d->nr_vcpus)
-				raise_sgi(d->vcpus[id], intid, group1);
+		/* It is an edge. */
+		if (irq->group1 == group1) {
+			irq->latch = 1;
+			vgic_input(d, irq);
 		}
 	}
 	spin_unlock(&d->vgic.lock);
@@ -357,8 +353,7 @@ void vgic_refresh(struct vcpu *v)
 		if (!v->vgic.in_access)
 			wait_while_held(d, v);
 	} else if (likely(v->vgic.loaded)) { /* so it is here */
-		vgic_redo_lrs(v, v->vgic.changed);
-		v->vgic.changed = 0;
+		vgic_redo_lrs(v);
 		if (!list_is_empty(&v->vgic.queue))
 			vgic_fill(v);
 	}
@@ -491,6 +486,7 @@ int vgic_domain_init(struct domain *d, unsigned int nr_spis)
 	if (v2 && d->nr_vcpus > VGIC_V2_MAX_VCPUS)
 		return -EOPNOTSUPP;
 	spin_init(&g->lock, RANK_VGIC);
+	g->present = BITS(d->nr_vcpus - 1, 0);
 	g->spis = pool_alloc(&d->pool, nr_spis * sizeof(*g->spis), 64);
 	if (!g->spis)
 		return -ENOMEM;

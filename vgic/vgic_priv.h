@@ -104,8 +104,8 @@ bool vgic_is_local(const struct vcpu *v);
 /* Move LR n back into its interrupt's state. */
 void vgic_fold_lr(struct vcpu *v, unsigned int n);
 void vgic_fold_all(struct vcpu *v);
-/* The same for each LR of the mask, or make it pending again. */
-void vgic_redo_lrs(struct vcpu *v, u64 mask);
+/* The same for each LR that others changed, or make it pending again. */
+void vgic_redo_lrs(struct vcpu *v);
 /* Ends that met no LR belong to the most urgent active one of the queue. */
 void vgic_end_some(struct vcpu *v);
 static inline void vgic_end_queued(struct vcpu *v)
@@ -113,8 +113,22 @@ static inline void vgic_end_queued(struct vcpu *v)
 	if (unlikely(v->vgic.waiting))
 		vgic_end_some(v);
 }
-/* True when irq's LR, emptied by the guest, could be used again. */
-bool vgic_repend(struct domain *d, struct vgic_irq *irq);
+/*
+ * The guest has emptied the LR of last time, which still says all that there
+ * is to say: make it pending again. Any other change takes it from the LR.
+ */
+static inline bool vgic_repend(struct domain *d, struct vgic_irq *irq)
+{
+	bool level = irq->level;
+
+	if ((level ? !irq->lr_hw : irq->latch != irq->source) ||
+	    !vgic_is_deliverable(d, irq) || !gic_lr_repend(irq->lr))
+		return false;
+	/* A level has it by set-pending only, and keeps it until it is taken. */
+	if (!level)
+		irq->latch = 0;
+	return true;
+}
 /* Queued interrupts into LRs, the most urgent first. */
 void vgic_fill(struct vcpu *v);
 /* vgic.c: put a folded interrupt back on a queue if it needs one. */

@@ -145,6 +145,8 @@ enter_c:
 	msr	tpidr_el2, x3
 	ldr	x9, =vectors
 	msr	vbar_el2, x9
+	mrs	x9, midr_el1		/* guests see the real one */
+	msr	vpidr_el2, x9
 	mov	sp, x4
 	mov	x29, xzr		/* backtraces end here */
 	mov	x30, xzr

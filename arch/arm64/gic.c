@@ -32,6 +32,11 @@ unsigned int gic_nr_lrs(void)
 	return gic.nr_lrs;
 }
 
+u32 gic_lrs(void)
+{
+	return gic.lrs;
+}
+
 unsigned int gic_version(void)
 {
 	return branch_is_taken() ? 2 : 3;
@@ -92,6 +97,7 @@ void gic_init(void)
 void gic_init_cpu(void)
 {
 	gic.nr_lrs = EITHER(init_cpu, ());
+	gic.lrs = (u32)BITS(gic.nr_lrs - 1, 0);
 	EITHER(write_hcr, (0));
 	for (unsigned int i = 0; i < gic.nr_lrs; i++)
 		gic_lr_clear(i);

@@ -63,6 +63,7 @@ GIC_PARTS(GIC_DECLARE)
 /* Written once at boot. */
 struct gic {
 	unsigned int nr_lrs;
+	u32 lrs;
 	u64 dist;
 	struct spinlock lock; /* RANK_GIC: read-modify-write of registers */
 };

@@ -218,11 +218,12 @@ unsigned int gicv2_lr_state(unsigned int n)
 
 bool gicv2_lr_repend(unsigned int n)
 {
-	u32 val = mmio_read32(lr_reg(n));
+	u64 reg = lr_reg(n);
+	u32 val = mmio_read32(reg);
 
 	if (val & LR_STATE)
 		return false;
-	mmio_write32(lr_reg(n), val | (u32)LR_PENDING);
+	mmio_write32(reg, val | (u32)LR_PENDING);
 	return true;
 }
 

@@ -83,7 +83,6 @@ void arch_vcpu_load(struct vcpu *v)
 	sysreg_write(hcr_el2, v->arch.hcr);
 	sysreg_write(cntvoff_el2, v->arch.cntvoff);
 	isb();
-	sysreg_write(vpidr_el2, sysreg_read(midr_el1));
 	SYSREGS(LOAD)
 	isb();
 	sysreg_write(tcr_el1, s->tcr);

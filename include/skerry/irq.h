@@ -7,7 +7,7 @@
 /* The board's interrupts of EL2's own; each CPU once. */
 void irq_init_cpu(void);
 /*
- * Handle the highest pending interrupt of this CPU, if any. True when it was
+ * Handle the highest pending interrupt of this CPU, if any. Not 0 when it was
  * an IPI: vCPUs may have been started or stopped.
  */
-bool irq_handle(void);
+int irq_handle(void);

@@ -72,6 +72,7 @@ struct vgic_vcpu {
 
 struct vgic_domain {
 	struct spinlock lock;
+	u64 present; /* a bit for each vCPU */
 	struct vgic_irq *spis;
 	unsigned int nr_spis;
 	bool enabled_g0, enabled_g1; /* GICD_CTLR */

@@ -304,7 +304,7 @@ u64 time_freq(void)
 {
 	return FREQ;
 }
-bool irq_handle(void)
+int irq_handle(void)
 {
 	host_this_cpu->ipi = 0;
 	if (host()->armed <= now)

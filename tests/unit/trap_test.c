@@ -73,7 +73,7 @@ bool sched_is_contended(void)
 {
 	return contended;
 }
-bool irq_handle(void)
+int irq_handle(void)
 {
 	note("irq");
 	waits++;

@@ -74,6 +74,10 @@ unsigned int gic_nr_lrs(void)
 {
 	return NR_LRS;
 }
+u32 gic_lrs(void)
+{
+	return (1U << NR_LRS) - 1;
+}
 void gic_lr_write(unsigned int n, const struct gic_lr *lr)
 {
 	/* UNPREDICTABLE otherwise (IHI 0069 9.4.3). */

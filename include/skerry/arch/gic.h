@@ -34,6 +34,8 @@ void gic_init(void);
 /* The calling CPU's redistributor and CPU interface. */
 void gic_init_cpu(void);
 unsigned int gic_nr_lrs(void);
+/* A bit for each. */
+u32 gic_lrs(void);
 /* 2 or 3: what guests are given. */
 unsigned int gic_version(void);
 
