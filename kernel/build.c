@@ -18,9 +18,6 @@
 #include <skerry/ptimer.h>
 #include <skerry/string.h>
 
-/* Some 4,000 instructions; guests go on in between. */
-#define SCRUB_PIECE (64 * KIB)
-
 static struct {
 	struct describe_guest guests[CONFIG_MAX_DOMAINS];
 	bool ok[CONFIG_MAX_DOMAINS];
@@ -62,9 +59,9 @@ void build_read(const void *fdt)
 			die("chosen: more than %u xen,domain nodes",
 			    CONFIG_MAX_DOMAINS);
 		if (describe_guest(&node, g, &err))
-			log_line("refused: %s", err.text);
+			log_warn("refused: %s", err.text);
 		else if (!add_module(&g->kernel) || !add_module(&g->ramdisk))
-			log_line("refused: %s: reg: module overlaps another guest's",
+			log_warn("refused: %s: reg: module overlaps another guest's",
 				 g->name);
 		else
 			plan.ok[plan.nr] = true;
@@ -77,7 +74,7 @@ static void scrub(paddr_t pa, u64 size)
 	u64 start = time_now();
 
 	for (u64 n; size; pa.v += n, size -= n) {
-		n = min(size, SCRUB_PIECE - (pa.v & (SCRUB_PIECE - 1)));
+		n = min(size, WORK_PIECE - (pa.v & (WORK_PIECE - 1)));
 		cache_zero_clean(mmu_window(0, pa), n);
 		mmu_window_close(0);
 		work_point();
@@ -104,10 +101,15 @@ static unsigned int choose_cpu(u64 mask, u64 used)
 
 static bool has_cpus(const struct describe_guest *g)
 {
+	if (gic_version() == 2 && g->nr_vcpus > VGIC_V2_MAX_VCPUS) {
+		log_warn("refused: %s: cpus: %u, but at most %u with a GICv2",
+			 g->name, g->nr_vcpus, VGIC_V2_MAX_VCPUS);
+		return false;
+	}
 	for (unsigned int n = 0; n < g->nr_vcpus; n++) {
 		if (g->affinity[n] & BITS(nr_cpus - 1, 0))
 			continue;
-		log_line("refused: %s: hard-affinity: no physical CPU for vCPU %u (%u CPUs, affinity %#lx)",
+		log_warn("refused: %s: hard-affinity: no physical CPU for vCPU %u (%u CPUs, affinity %#lx)",
 			 g->name, n, nr_cpus, g->affinity[n]);
 		return false;
 	}
@@ -241,7 +243,7 @@ static void build_guest(unsigned int i)
 	int err;
 
 	if (!d) {
-		log_line("refused: %s: no memory for its pool of %lu KiB",
+		log_warn("refused: %s: no memory for its pool of %lu KiB",
 			 g->name, g->pool_size / KIB);
 		return;
 	}
@@ -252,7 +254,7 @@ static void build_guest(unsigned int i)
 			      ?: alloc_ram(d, GUEST_RAM1_BASE, g->memory - low);
 	}
 	if (err)
-		log_line("refused: %s: %s too small (error %d)", g->name, what,
+		log_warn("refused: %s: %s too small (error %d)", g->name, what,
 			 err);
 	if (err || load_guest(d, g))
 		undo(d);

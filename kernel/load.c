@@ -14,6 +14,7 @@
 #include <skerry/log.h>
 #include <skerry/page.h>
 #include <skerry/string.h>
+#include <skerry/work.h>
 
 #define IMAGE_MAGIC   0x644d5241 /* "ARM\x64" */
 #define IMAGE_BE      BIT(0)
@@ -49,11 +50,13 @@ static int put(struct domain *d, u64 ipa, u64 from, u64 size)
 		n = min(size, r->size - (ipa - r->ipa.v));
 		n = min(n, frame_rest(pa.v));
 		n = min(n, frame_rest(from));
+		n = min(n, WORK_PIECE);
 		to = mmu_window(0, pa);
 		memcpy(to, mmu_window(1, PADDR(from)), n);
 		cache_clean_inval(to, n);
 		mmu_window_close(0);
 		mmu_window_close(1);
+		work_point();
 	}
 	return 0;
 }
@@ -64,7 +67,7 @@ static int read_header(const struct describe_guest *g, struct image_header *h)
 	const char *why;
 
 	if (g->kernel.size < sizeof(*h)) {
-		log_line("refused: %s: kernel: reg: shorter than an Image header",
+		log_warn("refused: %s: kernel: reg: shorter than an Image header",
 			 g->name);
 		return -EINVAL;
 	}
@@ -82,7 +85,7 @@ static int read_header(const struct describe_guest *g, struct image_header *h)
 		why = "has no code";
 	else
 		return 0;
-	log_line("refused: %s: kernel: reg: the module at %#lx %s", g->name,
+	log_warn("refused: %s: kernel: reg: the module at %#lx %s", g->name,
 		 g->kernel.base, why);
 	return -EINVAL;
 }
@@ -112,14 +115,14 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 	end = entry + max(h.image_size, g->kernel.size);
 	dtb = place_modules(d, end, DTB_ROOM + g->ramdisk.size);
 	if (!dtb) {
-		log_line("refused: %s: memory: %lu KiB is too small for a kernel of %lu and a ramdisk of %lu KiB",
+		log_warn("refused: %s: memory: %lu KiB is too small for a kernel of %lu and a ramdisk of %lu KiB",
 			 g->name, g->memory / KIB,
 			 (end - GUEST_RAM0_BASE) / KIB, g->ramdisk.size / KIB);
 		return -ENOSPC;
 	}
 	fdt = page_alloc_hyp(DTB_SIZE);
 	if (!fdt) {
-		log_line("refused: %s: no memory for its device tree", g->name);
+		log_warn("refused: %s: no memory for its device tree", g->name);
 		return -ENOMEM;
 	}
 	err = guestdt_build(fdt, DTB_SIZE, d, g, dtb + DTB_ROOM) ?:
@@ -128,7 +131,7 @@ int load_guest(struct domain *d, const struct describe_guest *g)
 	      put(d, dtb, direct_pa(fdt).v, DTB_SIZE);
 	page_free_hyp(fdt, DTB_SIZE);
 	if (err)
-		log_line("refused: %s: its device tree cannot be made (error %d)",
+		log_warn("refused: %s: its device tree cannot be made (error %d)",
 			 g->name, err);
 	d->vcpus[0]->on_entry = entry;
 	d->vcpus[0]->on_arg = dtb;

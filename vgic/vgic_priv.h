@@ -8,7 +8,6 @@
 #define VGIC_SPI_FIRST	  32
 #define VGIC_PRIO_MASK	  0xf8 /* five bits are implemented */
 #define VGIC_V2_DIST_SIZE 0x1000
-#define VGIC_V2_MAX_VCPUS 8
 
 /* Of the distributor, and in GICv3 for private ones of the redistributor. */
 /* clang-format off */

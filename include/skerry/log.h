@@ -18,7 +18,8 @@ extern const char *const log_levels[NR_LOG_LEVELS];
 __printf(2, 3) void log_at(enum log_level level, const char *fmt, ...);
 /* At LOG_INFO. */
 __printf(1, 2) void log_line(const char *fmt, ...);
-#define log_err(...) log_at(LOG_ERROR, __VA_ARGS__)
+#define log_err(...)  log_at(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...) log_at(LOG_WARNING, __VA_ARGS__)
 
 /*
  * What the ring keeps of a message: its level as a digit, the time of the

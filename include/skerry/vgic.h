@@ -20,9 +20,10 @@
 struct domain;
 struct vcpu;
 
-#define VGIC_NR_PRIVATE 32
-#define VGIC_MAX_SPIS	960
-#define VGIC_NO_LR	0xff
+#define VGIC_NR_PRIVATE	  32
+#define VGIC_MAX_SPIS	  960
+#define VGIC_V2_MAX_VCPUS 8
+#define VGIC_NO_LR	  0xff
 
 struct vgic_irq {
 	struct list node;    /* in the queue of `vcpu`, when in no LR */

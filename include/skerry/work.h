@@ -18,5 +18,7 @@ struct work {
 void work_init(void);
 /* fn(w) will be called once, by the worker. Any CPU, no RANK_SCHED held. */
 void work_submit(struct work *w, void (*fn)(struct work *w));
+/* Bytes to zero or to copy at once: some 4,000 instructions. */
+#define WORK_PIECE (64 * KIB)
 /* By the worker, between pieces of at most some 10 us; holding no lock. */
 void work_point(void);

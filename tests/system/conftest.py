@@ -17,3 +17,21 @@ def built():
     if missing:
         pytest.exit(f"not built: {' '.join(missing)}; run `make all guests`",
                     returncode=3)
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "one_gic: says itself which GIC its machine has, or has none")
+
+
+def pytest_generate_tests(metafunc):
+    """Each test runs for both versions of the GIC, with one binary."""
+    one = metafunc.definition.get_closest_marker("one_gic")
+    metafunc.parametrize("gic", [3] if one else [3, 2], indirect=True,
+                         ids=["gicv3"] if one else ["gicv3", "gicv2"])
+
+
+@pytest.fixture(autouse=True)
+def gic(request):
+    harness.GIC = request.param
+    return request.param

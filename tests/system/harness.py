@@ -18,6 +18,7 @@ WORK = os.path.join(BUILD, "test-run")
 HYP = os.path.join(BUILD, "skerry.bin")
 INITRAMFS = os.path.join(BUILD, "guests/linux/initramfs.cpio.gz")
 TAIL = 40
+GIC = 3			# conftest.py sets it for each test
 
 
 def bare(name):
@@ -88,7 +89,7 @@ class Boot:
     name: str
     guests: list = field(default_factory=list)
     cpus: int = 0
-    gic: int = 3
+    gic: int = 0			# 0: that of this round, see conftest.py
     cpu: str = "cortex-a53"
     mem: int = 0
     mode: str = "direct"
@@ -107,7 +108,8 @@ class Boot:
     tree: tuple = ()		# node, property and hex cells to change
 
     def run(self):
-        out = os.path.join(WORK, self.name)
+        name = self.name if GIC == 3 else f"{self.name}-gicv{GIC}"
+        out = os.path.join(WORK, name)
         os.makedirs(out, exist_ok=True)
         os.makedirs(LOGS, exist_ok=True)
         dts = os.path.join(out, "guests.dts")
@@ -117,7 +119,7 @@ class Boot:
         first.read()
         cpus, mem = first.needs()
         machine = qemu.Machine(cpus=self.cpus or cpus, mem=self.mem or mem,
-                               gic=self.gic, cpu=self.cpu,
+                               gic=self.gic or GIC, cpu=self.cpu,
                                icount=self.icount,
                                icount_shift=self.icount_shift,
                                virtualization=self.virtualization,
@@ -140,7 +142,7 @@ class Boot:
         else:
             args = pack.write_direct(packed, out, self.hyp)["qemu"]
         return qemu.run(machine, args, timeout=self.timeout,
-                        log=os.path.join(LOGS, f"{self.name}.log"),
+                        log=os.path.join(LOGS, f"{name}.log"),
                         typed=self.typed, all_off_ends="stay" in self.chosen)
 
 
@@ -202,5 +204,5 @@ def make_env(**changes):
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CONFIG", "CPUS",
                         "MEM", "GIC", "CPU", "BOARD", "BOOT", "ICOUNT",
                         "TIMEOUT", "QEMU_EXTRA", "HYP")}
-    env.update(changes)
+    env.update({"GIC": str(GIC)} | changes)
     return env

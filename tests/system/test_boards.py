@@ -10,6 +10,8 @@ from test_boot import tools_run, write_dts
 # Not rtc: the board has no clock.
 ALL = "psci,smccc,gic,smp,timer,idregs,sysregs,memory,fp"
 
+pytestmark = pytest.mark.one_gic
+
 
 def test_pi4():
     """All of systest on four CPUs, and an end without a way to turn off."""

@@ -150,6 +150,7 @@ def test_debug_build():
     expect_tap(result, 2)
 
 
+@pytest.mark.one_gic
 def test_reproducible():
     """Built twice, in folders with names of different length."""
     images = []
@@ -193,6 +194,7 @@ def test_run_reboot():
     expect_clean(tools_run("run-reboot", dts, BOOT="direct"))
 
 
+@pytest.mark.one_gic
 def test_run_refused_by_the_tool():
     dts = guest_dts("run-refused", body="direct-map; xen,nonsense;")
     result = tools_run("run-refused", dts, BOOT="direct")
@@ -224,6 +226,7 @@ def test_run_panic(selftest_build):
     assert re.search("panic: selftest", result.reason)
 
 
+@pytest.mark.one_gic
 def test_run_timeout():
     dts = guest_dts("run-timeout", kernel="build/guests/bench/bench.bin",
                     args="wait=1")
@@ -232,6 +235,7 @@ def test_run_timeout():
     expect_status(result, 124)
 
 
+@pytest.mark.one_gic
 def test_run_silent_end():
     """QEMU ending by itself is not an end of the guests."""
     result = tools_run("run-silent", guest_dts("run-silent"), BOOT="direct",

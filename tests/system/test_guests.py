@@ -41,6 +41,7 @@ TABLE = [
     ("systest-4-wfi-trap", [systest("psci,smp,timer,fp", cpus=4,
                                     extra="skerry,wfi = \"trap\";")], {},
      "T"),
+    ("systest-8", [systest("gic,smp", cpus=8)], {}, "T"),
     ("systest-max", [systest("idregs,sysregs,memory", cpus=1)],
      {"cpu": "max"}, "T"),
     ("systest-beside", [systest("smp,timer,gic", "x", cpus=2),

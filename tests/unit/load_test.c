@@ -21,6 +21,7 @@
 #include <skerry/layout.h>
 #include <skerry/log.h>
 #include <skerry/page.h>
+#include <skerry/work.h>
 
 #define AREA	 (256 * MIB) /* of each piece of the guest's RAM */
 #define MODULES	 (PA_BASE + 3 * GIB)
@@ -78,10 +79,11 @@ int guestdt_build(void *buf, u64 size, const struct domain *dom,
 	return tree_err;
 }
 
-void log_line(const char *fmt, ...)
+void log_at(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
+	assert_int_equal(level, LOG_WARNING);
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
@@ -134,6 +136,15 @@ static void add_ram(u64 size, u64 pa_offset)
 	g.memory = d.memory;
 }
 
+static u64 nr_points;
+
+/* Guests run, and others use this CPU's windows. */
+void work_point(void)
+{
+	assert_windows_closed();
+	nr_points++;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -146,6 +157,7 @@ static int setup(void **state)
 	strcpy(g.name, "one");
 	ctr = field_prep(BITS(19, 16), 4UL);
 	nr_lines = nr_allocs = 0;
+	nr_points = 0;
 	no_hyp = false;
 	tree_err = 0;
 	tree_initrd = 0;
@@ -208,6 +220,7 @@ static void assert_at(u64 ipa, const u8 *data, u64 size)
 static void assert_loads(u64 entry, u64 dtb)
 {
 	assert_int_equal(load_guest(&d, &g), 0);
+	assert_true(nr_points >= (g.kernel.size + g.ramdisk.size) / WORK_PIECE);
 	assert_tidy();
 	assert_int_equal(nr_lines, 0);
 	assert_int_equal(vcpu.on_entry, entry);
