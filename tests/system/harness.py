@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the system tests share: writing descriptions, building variants of the
 hypervisor, booting it, and the rules that every run must satisfy."""
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -27,6 +29,20 @@ def bare(name):
 
 def kernel(version):
     return os.path.join(TOP, "third_party/guest", f"linux-{version}/vmlinuz")
+
+
+def of_round(name):
+    """Tests run at the same time as the same ones with the other GIC."""
+    return name if GIC == 3 else f"{name}-gicv{GIC}"
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Around what changes files of the build."""
+    os.makedirs(BUILD, exist_ok=True)
+    with open(os.path.join(BUILD, ".test-lock"), "w", encoding="utf-8") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass
@@ -108,7 +124,7 @@ class Boot:
     tree: tuple = ()		# node, property and hex cells to change
 
     def run(self):
-        name = self.name if GIC == 3 else f"{self.name}-gicv{GIC}"
+        name = of_round(self.name)
         out = os.path.join(WORK, name)
         os.makedirs(out, exist_ok=True)
         os.makedirs(LOGS, exist_ok=True)
@@ -191,9 +207,10 @@ def expect_clean(result):
 
 def build(folder, settings):
     """Another configuration of the hypervisor in build/<folder>."""
-    done = subprocess.run(
-        ["make", f"O=build/{folder}", f"KCONFIG_SET={settings}", "all"],
-        cwd=TOP, capture_output=True, text=True, check=False)
+    with one_at_a_time():
+        done = subprocess.run(
+            ["make", f"O=build/{folder}", f"KCONFIG_SET={settings}", "all"],
+            cwd=TOP, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return os.path.join(BUILD, folder, "skerry.bin")
 

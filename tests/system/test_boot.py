@@ -10,11 +10,12 @@ import pytest
 from harness import (BUILD, HYP, LOGS, TOP, WORK, Boot, build, expect,
                      expect_clean, expect_not, expect_selfcheck,
                      expect_status, expect_tap, hello, linux, make_env,
-                     qemu, report)
+                     of_round, qemu, report)
 
 
 def tools_run(name, *args, timeout=240, **env):
     """tools/run as a user calls it, with no terminal."""
+    name = of_round(name)
     done = subprocess.run(
         [os.path.join(TOP, "tools/run"), "--output",
          os.path.join(WORK, name), *args], stdin=subprocess.DEVNULL,
@@ -29,7 +30,7 @@ def tools_run(name, *args, timeout=240, **env):
 
 
 def write_dts(name, text):
-    path = os.path.join(WORK, f"{name}.dts")
+    path = os.path.join(WORK, f"{of_round(name)}.dts")
     os.makedirs(WORK, exist_ok=True)
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
@@ -64,7 +65,7 @@ def raw(name, args, machine=None, timeout=20, until=None):
     os.makedirs(LOGS, exist_ok=True)
     machine = machine or qemu.Machine(cpus=2, mem=512, icount=False)
     return qemu.run(machine, args, timeout=timeout, until=until,
-                    log=os.path.join(LOGS, f"{name}.log"))
+                    log=os.path.join(LOGS, f"{of_round(name)}.log"))
 
 
 def test_entered_at_el1():
@@ -100,7 +101,7 @@ def test_no_device_tree(early):
 
 
 def test_broken_device_tree(early):
-    path = os.path.join(WORK, "broken.dtb")
+    path = os.path.join(WORK, of_round("broken.dtb"))
     os.makedirs(WORK, exist_ok=True)
     with open(path, "wb") as f:
         f.write(b"\xd0\x0d\xfe\xed" + b"\xff" * 60)

@@ -108,10 +108,11 @@ PROBE_DIR = os.environ.get("PROBE_DIR") or os.path.join(
 @pytest.mark.parametrize("cpus", (1, 2))
 def test_probe(cpus):
     import subprocess
-    from harness import BUILD, Guest
+    from harness import BUILD, Guest, one_at_a_time
     out = os.path.join(BUILD, "guests/probe")
-    subprocess.run(["make", "-s", "-C", PROBE_DIR, f"O={out}"], check=True,
-                   stdout=subprocess.DEVNULL)
+    with one_at_a_time():
+        subprocess.run(["make", "-s", "-C", PROBE_DIR, f"O={out}"],
+                       check=True, stdout=subprocess.DEVNULL)
     guest = Guest("probe", os.path.join(out, "probe.bin"), cpus=cpus, mib=64)
     result = Boot(f"probe-{cpus}", [guest]).run()
     expect_clean(result)

@@ -4,7 +4,8 @@ import json
 import os
 import socket
 
-from harness import WORK, Boot, Guest, bare, expect, expect_clean
+from harness import (WORK, Boot, Guest, bare, expect, expect_clean,
+                     of_round)
 
 SEED = 977
 PATTERN = (SEED * 0x9e3779b97f4a7c15 % 2**64).to_bytes(8, "little")
@@ -40,8 +41,8 @@ def test_destroyed_guest_leaves_zeroes():
     """
     os.makedirs(WORK, exist_ok=True)
     # Short: a socket's path has at most 107 characters.
-    path = os.path.relpath(os.path.join(WORK, "qmp"))
-    alive, dead = (os.path.join(WORK, f"ram-{n}") for n in ("alive", "dead"))
+    path = os.path.relpath(os.path.join(WORK, of_round("qmp")))
+    alive, dead = (os.path.join(WORK, of_round(f"ram-{n}")) for n in ("alive", "dead"))
     if os.path.exists(path):
         os.remove(path)
     guests = [Guest("plant", bare("bench"), mib=16,
