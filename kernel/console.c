@@ -15,6 +15,7 @@
 #include <skerry/fmt.h>
 #include <skerry/machine.h>
 #include <skerry/pl011.h>
+#include <skerry/string.h>
 
 #define CTRL_A	 1
 #define ESCAPES	 3 /* so many move the input */
@@ -215,6 +216,9 @@ bool console_guest_putc(struct domain *d, u8 c)
 	struct console_ring *r = &d->console.out;
 	bool room;
 
+	/* Nothing that moves the cursor: each line is whose it says. */
+	if (!con.raw && c && c < ' ' && !strchr("\r\n\t", c))
+		c = '?';
 	lock();
 	if (c && c != '\r' && con.base) {
 		if (r->count == CONSOLE_RING)

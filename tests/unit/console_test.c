@@ -195,6 +195,16 @@ static void test_lines(void **state)
 }
 
 /* Each source in turn, whole lines, whatever a chatty one has queued. */
+/* A guest cannot write over what stands before its line. */
+static void test_control(void **state)
+{
+	gput(1, "a\tb\x1b[1G(sk) panic\r\b\x7f\x01\n");
+	expect("(d1) a\tb?[1G(sk) panic?\x7f?\r\n");
+	boot("rawcon");
+	gput(1, "\x1b[31mred\n");
+	expect("(d1) \x1b[31mred\r\n");
+}
+
 static void test_turns(void **state)
 {
 	room = 0;
@@ -405,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_lines, setup),
+		cmocka_unit_test_setup(test_control, setup),
 		cmocka_unit_test_setup(test_turns, setup),
 		cmocka_unit_test_setup(test_full, setup),
 		cmocka_unit_test_setup(test_tell_later, setup),
