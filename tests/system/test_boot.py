@@ -13,7 +13,7 @@ from harness import (BUILD, HYP, LOGS, TOP, WORK, Boot, build, expect,
                      of_round, qemu, report)
 
 
-def tools_run(name, *args, timeout=240, **env):
+def tools_run(name, *args, timeout=900, **env):
     """tools/run as a user calls it, with no terminal."""
     name = of_round(name)
     done = subprocess.run(
