@@ -51,7 +51,7 @@ def test_pause_and_destroy():
         (r"d1 +ticker +running[\s\S]*BENCH_LINE", "destroy 1\r"))).run()
     expect_clean(result)
     text = "\n".join(result.lines)
-    between = re.search(r"d1 +ticker +paused.*?\n(.*?)skerry> resume 1\n"
+    between = re.search(r"d1 +ticker +paused.*?\n(.*?)resume 1\n"
                         r"(.*)\(sk\) d1 ticker: destroyed", text, re.S)
     assert between and "BENCH_LINE" not in between[1], text
     assert "BENCH_LINE" in between[2], text
