@@ -126,7 +126,7 @@ void sched_pass(struct vcpu *vcpu)
 {
 	NEVER("sched_pass");
 }
-bool irq_handle(void)
+int irq_handle(void)
 {
 	NEVER("irq_handle");
 }

@@ -49,7 +49,7 @@ static struct guest *guest_of(const struct vcpu *v)
 	return &guests[v - vcpus];
 }
 
-bool irq_handle(void)
+int irq_handle(void)
 {
 	struct cpu *cpu = host_this_cpu;
 	struct vcpu *v = cpu->current;
