@@ -97,6 +97,28 @@ static __force_inline void insert(struct sched_cpu *c, struct vcpu *v)
 	list_add_before(at, &v->sched.node);
 }
 
+/*
+ * The preempted one has lost its turn, as what preempted it does not sleep: all
+ * by virtual time again, or those behind it would wait until it is level.
+ */
+static __noinline void settle(struct sched_cpu *c)
+{
+	struct list all = c->queue;
+
+	c->preempted = false;
+	if (list_is_empty(&c->queue))
+		return;
+	all.next->prev = all.prev->next = &all;
+	list_init(&c->queue);
+	while (!list_is_empty(&all)) {
+		struct vcpu *v = vcpu_of(all.next);
+
+		list_del(&v->sched.node);
+		v->sched.left = 0;
+		insert(c, v);
+	}
+}
+
 static void charge(struct vcpu *v, u64 now)
 {
 	u64 ran = now - v->sched.since;
@@ -226,9 +248,11 @@ void sched_pass(struct vcpu *v)
 
 	spin_lock(&c->lock);
 	if (!list_is_empty(&c->queue)) {
-		const struct vcpu *head = list_entry(c->queue.next, struct vcpu,
-						     sched.node);
+		const struct vcpu *head;
 
+		if (unlikely(c->preempted))
+			settle(c);
+		head = vcpu_of(c->queue.next);
 		charge(v, time_now());
 		v->sched.vtime = later(v->sched.vtime, head->sched.vtime);
 		c->slice_until = 0;
@@ -301,16 +325,23 @@ static struct vcpu *choose(struct sched_cpu *c, u64 now)
 		prev->sched.left = c->slice_until > now ? c->slice_until - now
 							: 0;
 	}
+	if (stays && unlikely(c->preempted))
+		settle(c);
 	if (!list_is_empty(&c->queue))
 		v = vcpu_of(c->queue.next);
 	if (stays && (!v || is_later(v->sched.vtime, prev->sched.vtime))) {
 		v = prev;
 	} else if (v) {
 		list_del(&v->sched.node);
-		if (stays && prev->sched.left) /* preempted: it is the next */
+		if (v->sched.left)
+			c->preempted = false;
+		if (stays && prev->sched.left) {
+			/* It is the next. */
+			c->preempted = true;
 			list_add_before(c->queue.next, &prev->sched.node);
-		else if (stays)
+		} else if (stays) {
 			insert(c, prev);
+		}
 		record(v, now);
 	}
 	/*

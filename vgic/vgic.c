@@ -445,6 +445,7 @@ static void init_irq(struct vgic_irq *irq, unsigned int intid)
 	*irq = (struct vgic_irq){
 		.intid = (u16)intid,
 		.lr = VGIC_NO_LR,
+		.taken = irq->taken, /* who waits to hold v counts on it */
 		.source = 1,
 		.group1 = gic_version() > 2,
 		.level = intid >= 16, /* SGIs are edges */

@@ -53,6 +53,13 @@ void arch_fp_trap(struct vcpu *v)
 	}
 }
 
+/* A wake came while the CPU was between two. */
+static void take_late_wake(const struct cpu *cpu)
+{
+	if (READ_ONCE(cpu->sched.resched))
+		ipi_send(cpu->id, IPI_WAKE);
+}
+
 void arch_vcpu_load(struct vcpu *v)
 {
 	struct arch_sysregs *s = &v->arch.sys;
@@ -67,6 +74,7 @@ void arch_vcpu_load(struct vcpu *v)
 			     HCR_VM | HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
 		isb();
 		cpu->current = v;
+		take_late_wake(cpu);
 		return;
 	}
 	/*
@@ -103,9 +111,7 @@ void arch_vcpu_load(struct vcpu *v)
 		v->domain->last_vcpu[cpu->id] = v;
 	}
 	isb();
-	/* A wake came while the CPU was between two. */
-	if (READ_ONCE(cpu->sched.resched))
-		ipi_send(cpu->id, IPI_WAKE);
+	take_late_wake(cpu);
 }
 
 void arch_vcpu_unload(struct vcpu *v)

@@ -45,7 +45,8 @@ struct sched_vcpu {
 /* Of a CPU. */
 struct sched_cpu {
 	struct spinlock lock;
-	struct list queue; /* ready ones by virtual time */
+	struct list queue; /* ready ones by virtual time; see preempted */
+	bool preempted;	   /* one that goes on before all that are behind it */
 	struct list placed;
 	struct vcpu *running; /* NULL: idle */
 	u64 vtime;	      /* the least a vCPU may wake with, plus a bonus */

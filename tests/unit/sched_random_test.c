@@ -10,7 +10,7 @@ static struct model {
 		u32 weight, wakes[64];
 	} v[NR_VCPUS];
 	int queue[NR_VCPUS], nr, cur;
-	bool resched, contended;
+	bool resched, contended, preempted;
 	u64 floor, armed, until;
 	unsigned int ipis;
 } m;
@@ -39,6 +39,20 @@ static void model_insert(int i)
 	while (at && m.v[m.queue[at - 1]].vtime > m.v[i].vtime)
 		at--;
 	model_put(i, at);
+}
+static void model_settle(void)
+{
+	int was[NR_VCPUS], nr = m.nr;
+
+	if (!m.preempted)
+		return;
+	memcpy(was, m.queue, sizeof(was));
+	m.nr = 0;
+	for (int n = 0; n < nr; n++) {
+		m.v[was[n]].left = 0;
+		model_insert(was[n]);
+	}
+	m.preempted = false;
 }
 static void model_wake(int i, bool far)
 {
@@ -104,10 +118,14 @@ static void model_look(void)
 	m.resched = false;
 	if (was >= 0)
 		m.v[was].left = m.until > now ? m.until - now : 0;
+	if (stays)
+		model_settle();
 	if (!m.nr && !stays) {
 		m.cur = -1;
 	} else if (!stays || (m.nr && m.v[m.queue[0]].vtime <= m.v[was].vtime)) {
 		model_pick();
+		m.preempted &= !m.v[m.cur].left;
+		m.preempted |= stays && m.v[was].left;
 		if (stays && m.v[was].left)
 			model_put(was, 0);
 		else if (stays)
@@ -163,6 +181,7 @@ static void random_step(unsigned int *seed, bool races)
 		if (m.cur < 0 || !m.nr)
 			break;
 		sched_pass(&vcpus[m.cur]);
+		model_settle();
 		model_charge();
 		m.v[m.cur].vtime = max(m.v[m.cur].vtime, m.v[m.queue[0]].vtime);
 		m.until = 0;

@@ -137,6 +137,40 @@ static void test_rest_of_slice(void **state)
 	assert_int_equal(hosts[0].armed, now + SLICE);
 }
 
+/* A light one runs far ahead of the others in its slice, and is preempted. */
+static void preempt_light(void)
+{
+	set(0, SCHED_WEIGHT / 16, SLICE);
+	set(2, 16 * SCHED_WEIGHT, SLICE);
+	start(0);
+	wake(1);
+	assert_int_equal(runs(), 1);
+	assert_int_equal(run(SLICE), 0);
+	assert_int_equal(run(SLICE * 3 / 4), 0);
+	wake(2);
+	assert_int_equal(runs(), 2);
+}
+
+/*
+ * What preempted it may not run as far as that where others are behind, neither
+ * without a pause nor by WFE.
+ */
+static void test_preempted_far_ahead(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	preempt_light();
+	while (run(SLICE) != 1)
+		assert_true(++n < 16 * (BONUS + SLICE) / SLICE + 2);
+	setup(NULL);
+	preempt_light();
+	assert_int_equal(pass(), 1);
+	assert_true(vcpus[2].sched.vtime <= vcpus[1].sched.vtime);
+	/* And it is the next, not the light one. */
+	assert_int_equal(run(SLICE), 2);
+}
+
 /* How long it was from a wake, or from when a timer was due, until it ran. */
 static void test_wake_record(void **state)
 {
@@ -528,6 +562,7 @@ int main(void)
 		cmocka_unit_test_setup(test_order, setup),
 		cmocka_unit_test_setup(test_shares, setup),
 		cmocka_unit_test_setup(test_rest_of_slice, setup),
+		cmocka_unit_test_setup(test_preempted_far_ahead, setup),
 		cmocka_unit_test_setup(test_wake_record, setup),
 		cmocka_unit_test_setup(test_tickless, setup),
 		cmocka_unit_test_setup(test_ipi, setup),

@@ -287,6 +287,12 @@ static void test_woken_between(void **state)
 	load(&a);
 	/* Last of all, so that it is taken as soon as the guest runs. */
 	assert_tail("ipi_send 3 2", "ipi_send 3 2\n");
+	/* The worker has no slice, and looks for nothing but interrupts. */
+	memset(&b, 0, sizeof(b));
+	b.domain = &db;
+	arch_worker_init(&b, NULL, 0xb00000004000);
+	load(&b);
+	assert_tail("ipi_send 3 2", "ipi_send 3 2\n");
 }
 
 static void test_unload_order(void **state)

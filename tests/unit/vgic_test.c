@@ -13,7 +13,8 @@ void (*host_barrier)(const char *name);
 
 void ipi_send(unsigned int cpu, u32 reasons)
 {
-	abort(); /* nothing is loaded elsewhere */
+	/* Nothing is loaded elsewhere, but where this is the test. */
+	assert_true(host_barrier != NULL);
 }
 void sched_wake(struct vcpu *v)
 {
@@ -599,6 +600,47 @@ static void test_random(void **state)
 	}
 }
 
+/* vCPU 1's CPU, while vCPU 0 waits for it without the lock. */
+static void goes_off(const char *name)
+{
+	host_barrier = NULL;
+	assert_string_equal(name, "yield");
+	host_this_cpu = &host_cpus[1];
+	vgic_unload(&vcpus[1]);
+	vgic_vcpu_reset(&vcpus[1]);
+	host_this_cpu = &host_cpus[0];
+}
+
+/* One that is to be held switches itself off, and is reset, before it is. */
+static void test_reset_while_taken(void **state)
+{
+	const struct vgic_irq *irq = &vcpus[1].vgic.private[6];
+
+	(void)state;
+	host_this_cpu = &host_cpus[1];
+	host_cpus[1].current = &vcpus[1];
+	vgic_load(&vcpus[1]);
+	vgic_write_sgir(&vcpus[1], 6UL << 24 | 2, true);
+	assert_int_equal(state_of(6), 1);
+	host_this_cpu = &host_cpus[0];
+	host_barrier = goes_off;
+	gicr_w(1, 0x180, BIT(6));
+	assert_null(host_barrier);
+	/* Nobody waits for the access any more, nor does it hold anything. */
+	assert_int_equal(vcpus[1].vgic.holders, 0);
+	assert_null(vcpus[0].vgic.holding);
+	assert_int_equal(irq->taken, 0);
+	assert_false(irq->enabled);
+	/* As after any reset. */
+	vgic_write_sgir(&vcpus[0], 6UL << 24 | 2, true);
+	gicr_w(1, 0x100, BIT(6));
+	host_this_cpu = &host_cpus[1];
+	vgic_load(&vcpus[1]);
+	assert_int_equal(state_of(6), 1);
+	vgic_unload(&vcpus[1]);
+	host_this_cpu = &host_cpus[0];
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -617,6 +659,7 @@ int main(void)
 		cmocka_unit_test_setup(test_fields, setup),
 		cmocka_unit_test_setup(test_id_registers, setup),
 		cmocka_unit_test_setup(test_random, setup),
+		cmocka_unit_test_setup(test_reset_while_taken, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
