@@ -333,7 +333,7 @@ static struct vcpu *choose(struct sched_cpu *c, u64 now)
 		v = prev;
 	} else if (v) {
 		list_del(&v->sched.node);
-		if (v->sched.left)
+		if (unlikely(v->sched.left))
 			c->preempted = false;
 		if (stays && prev->sched.left) {
 			/* It is the next. */
@@ -392,16 +392,16 @@ struct vcpu *sched_next(void)
 		contended = !list_is_empty(&c->queue);
 		spin_unlock(&c->lock);
 	} while (unlikely(!usual && v) && (!v->sched.ready || !take_pending(v)));
-	c->slice_until = 0;
 	if (v && contended) {
 		c->slice_until = now + (v->sched.left ?: v->sched.slice);
 		timer_arm(&c->slice_end, c->slice_until);
-	} else {
-		timer_cancel(&c->slice_end);
+		arch_vcpu_trap_wait(v, true, true);
+		return v;
 	}
+	c->slice_until = 0;
+	timer_cancel(&c->slice_end);
 	if (v)
-		arch_vcpu_trap_wait(v, contended || v->domain->wfi_trap,
-				    contended);
+		arch_vcpu_trap_wait(v, v->domain->wfi_trap, false);
 	return v;
 }
 
