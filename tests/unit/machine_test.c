@@ -37,7 +37,8 @@ static struct model {
 	unsigned int cpus;
 	uint32_t mpidr_step, mem_high, mem_size, irq_type, stride;
 	const char *conduit, *method, *uart_status, *stdout_path, *bootargs;
-	bool v2, no_mem, no_timer, two_banks, overlap, spin, shared, reserved, soc;
+	bool v2, no_mem, no_timer, two_banks, overlap, spin, shared, reserved,
+		soc;
 	bool short_reg, bad_cells, odd_cell, other_parent, narrow;
 	uint32_t v2_reg[8]; /* base and size of GICD, GICC, GICH, GICV */
 } m;
