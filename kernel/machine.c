@@ -217,6 +217,17 @@ static void read_memory(void)
 	}
 }
 
+/* secondary_spin takes one at a time; the boot CPU has left its own. */
+static bool shares_release(const struct machine_cpu *c)
+{
+	const struct machine_cpu *o = machine.cpus;
+
+	while (o < c && (o->method != CPU_METHOD_SPIN ||
+			 o->release != c->release || o->mpidr == arch_mpidr()))
+		o++;
+	return o < c && c->mpidr != arch_mpidr();
+}
+
 static void read_cpu(void)
 {
 	struct machine_cpu *c = &machine.cpus[machine.nr_cpus];
@@ -245,6 +256,8 @@ static void read_cpu(void)
 		c->release = find_u64("cpu-release-addr", "must be an address");
 		need(c->release < MAX_PA && is_aligned(c->release, 8),
 		     "cpu-release-addr", "not an aligned address");
+		need(!shares_release(c), "cpu-release-addr",
+		     "two CPUs wait at this address");
 	}
 	machine.nr_cpus++;
 }

@@ -37,7 +37,8 @@ static struct model {
 	unsigned int cpus;
 	uint32_t mpidr_step, mem_high, mem_size, irq_type, stride;
 	const char *conduit, *method, *uart_status, *stdout_path, *bootargs;
-	bool v2, no_mem, no_timer, two_banks, overlap, spin, reserved, soc;
+	bool v2, no_mem, no_timer, two_banks, overlap, spin, shared, reserved,
+		soc;
 	bool short_reg, bad_cells, odd_cell, other_parent, narrow;
 	uint32_t v2_reg[8]; /* base and size of GICD, GICC, GICH, GICV */
 } m;
@@ -90,7 +91,8 @@ static void gen_cpus(void)
 		gen_cells("reg", i ? 1 : 0, i * m.mpidr_step);
 		if (m.spin) {
 			gen_str("enable-method", "spin-table");
-			gen_cells("cpu-release-addr", 1, 0xd8 + 8 * i);
+			gen_cells("cpu-release-addr", 1,
+				  0xd8 + (m.shared ? 0 : 8 * i));
 		} else {
 			gen_str("enable-method", "psci");
 		}
@@ -443,6 +445,12 @@ static void test_spin_table(void **state)
 	assert_int_equal(machine.nr_cpus, 4);
 	assert_int_equal(machine.cpus[2].method, CPU_METHOD_SPIN);
 	assert_int_equal(machine.cpus[2].release, 0x1000000e8);
+	/* All would come at once; the boot CPU has left its own. */
+	m.shared = true;
+	m.cpus = 2;
+	assert_int_equal(parse(), 0);
+	m.cpus = 4;
+	assert_dies("cpu@2: cpu-release-addr: two CPUs wait at this address");
 }
 
 static void test_no_way_to_start(void **state)
