@@ -39,7 +39,9 @@ static __noinline s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
 
 	if (!t)
 		return PSCI_INVALID_PARAMS;
-	if (entry & 3 || stage2_lookup(&d->s2, IPA(entry), &leaf))
+	/* Not in a device either, such as GICV. */
+	if (entry & 3 || stage2_lookup(&d->s2, IPA(entry), &leaf) ||
+	    !(leaf.flags & PGT_X))
 		return PSCI_INVALID_ADDR;
 	spin_lock(&d->vcpu_lock);
 	if (t->state == VCPU_ON) {

@@ -22,6 +22,7 @@
 #define FILL	 0x1111111111111111UL
 #define RAM_BASE 0x40000000UL
 #define RAM_HIGH 0x240000000UL /* more than 32 bits */
+#define DEVICE	 0x3002000UL   /* of the guest's own */
 
 /* clang-format off */
 #define VERSION		0x84000000UL
@@ -94,6 +95,10 @@ int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
 {
 	assert_ptr_equal(s2, &d.s2);
 	memset(leaf, 0, sizeof(*leaf));
+	leaf->flags = PGT_R | PGT_W | PGT_DEVICE;
+	if (ipa.v - DEVICE < PAGE_SIZE)
+		return 0;
+	leaf->flags = PGT_R | PGT_W | PGT_X;
 	return ipa.v - RAM_BASE < MIB || ipa.v - RAM_HIGH < MIB ? 0 : -ENOENT;
 }
 
@@ -198,7 +203,8 @@ static void test_cpu_on_refused(void **state)
 	static const u64 entries[] = {
 		RAM_BASE + 1, RAM_BASE + 2,   RAM_BASE + 3,
 		RAM_BASE - 4, RAM_BASE + MIB, 0,
-		~0UL,	      ~3UL,	      GARBAGE | RAM_BASE};
+		~0UL,	      ~3UL,	      GARBAGE | RAM_BASE,
+		DEVICE,	      DEVICE + 0x3f8};
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(targets); i++)
