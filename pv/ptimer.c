@@ -29,7 +29,11 @@ static void update(struct vcpu *v)
 
 static void expired(struct timer *timer)
 {
-	update(container_of(timer, struct vcpu, ptimer.timer));
+	struct vcpu *v = container_of(timer, struct vcpu, ptimer.timer);
+
+	v->sched.due = timer->deadline;
+	update(v);
+	v->sched.due = 0;
 }
 
 static void vtimer_due(struct timer *timer)

@@ -30,6 +30,7 @@ static struct vcpu vcpus[NR_VCPUS];
 static bool line[NR_VCPUS];
 static unsigned int due[NR_VCPUS];
 static u64 now, armed; /* what EL2's timer is set to */
+static u64 was_due;    /* when the last interrupt was, by the record */
 
 struct cpu *host_this_cpu = &host_cpu;
 void (*host_barrier)(const char *name);
@@ -50,11 +51,13 @@ void vgic_set_private(struct vcpu *v, unsigned int intid, bool level)
 {
 	assert_int_equal(intid, GUEST_PTIMER_INTID);
 	line[v - vcpus] = level;
+	was_due = v->sched.due;
 }
 
 void vgic_timer_due(struct vcpu *v)
 {
 	due[v - vcpus]++;
+	was_due = v->sched.due;
 }
 
 static int setup(void **state)
@@ -62,6 +65,7 @@ static int setup(void **state)
 	(void)state;
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(line, 0, sizeof(line));
+	memset(due, 0, sizeof(due));
 	now = START;
 	armed = 0;
 	time_init_cpu();
@@ -86,6 +90,24 @@ static void advance(u64 to)
 	now = to;
 	if (armed <= now)
 		time_irq();
+}
+
+/* For the record of wakes: when it was due, however late EL2 takes it. */
+static void test_due(void **state)
+{
+	(void)state;
+	wr(PTIMER_CVAL, START + 100);
+	wr(PTIMER_CTL, ENABLE);
+	assert_int_equal(was_due, 0);
+	advance(START + 150);
+	assert_true(line[0]);
+	assert_int_equal(was_due, START + 100);
+	assert_int_equal(vcpus[0].sched.due, 0);
+	timer_arm(&vcpus[1].vtimer, START + 200);
+	advance(START + 300);
+	assert_int_equal(due[1], 1);
+	assert_int_equal(was_due, START + 200);
+	assert_int_equal(vcpus[1].sched.due, 0);
 }
 
 static void test_ctl(void **state)
@@ -315,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_ctl, setup),
+		cmocka_unit_test_setup(test_due, setup),
 		cmocka_unit_test_setup(test_cval, setup),
 		cmocka_unit_test_setup(test_tval, setup),
 		cmocka_unit_test_setup(test_expiry, setup),
