@@ -31,18 +31,18 @@ static void expired(struct timer *timer)
 {
 	struct vcpu *v = container_of(timer, struct vcpu, ptimer.timer);
 
-	v->sched.due = timer->deadline;
+	WRITE_ONCE(v->sched.due, timer->deadline);
 	update(v);
-	v->sched.due = 0;
+	WRITE_ONCE(v->sched.due, 0UL);
 }
 
 static void vtimer_due(struct timer *timer)
 {
 	struct vcpu *v = container_of(timer, struct vcpu, vtimer);
 
-	v->sched.due = timer->deadline;
+	WRITE_ONCE(v->sched.due, timer->deadline);
 	vgic_timer_due(v);
-	v->sched.due = 0;
+	WRITE_ONCE(v->sched.due, 0UL);
 }
 
 void ptimer_vcpu_init(struct vcpu *v)

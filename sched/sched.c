@@ -180,7 +180,7 @@ void sched_wake(struct vcpu *v)
 		spin_unlock(&c->lock);
 		return;
 	}
-	v->sched.since = v->sched.due ?: now;
+	v->sched.since = READ_ONCE(v->sched.due) ?: now;
 	v->sched.woken = true;
 	v->sched.left = 0;
 	v->sched.vtime = later(v->sched.vtime, c->vtime - bonus);

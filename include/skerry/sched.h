@@ -30,7 +30,7 @@ struct sched_vcpu {
 	u64 left; /* of the slice in which it was preempted, or 0 */
 	u64 vtime;
 	u64 since; /* it began to run, or became ready */
-	u64 due;   /* or was to, by a timer; 0; only its CPU sets it */
+	u64 due;   /* or was to, by a timer; 0; its CPU sets, any reads */
 	/* For the figures. */
 	u64 ran, waited, nr_runs;
 	/*
