@@ -25,7 +25,7 @@ export CONFIG CPUS MEM GIC CPU BOARD BOOT ICOUNT TIMEOUT QEMU_EXTRA
 
 .PHONY: all setup run test check check-static check-layers check-format \
         check-headers check-tidy unit size bench clean help menuconfig guests \
-        coverage
+        coverage tools
 all: $O/skerry.bin
 
 help:
@@ -64,6 +64,7 @@ include $O/auto.conf
 endif
 
 # --- sources: each folder's build.mk appends to srcs-y ---------------------
+comma := ,
 board := $(patsubst "%",%,$(CONFIG_BOARD))
 dirs  := lib arch/arm64 kernel sched vgic smmu pv drivers boards/$(board)
 srcs  :=
@@ -73,14 +74,22 @@ srcs-y :=
 srcs += $$(addprefix $1/,$$(srcs-y))
 endef
 $(foreach d,$(dirs),$(eval $(call collect,$d)))
-objs  := $(patsubst %,$O/%.o,$(basename $(srcs))) $O/lib/libfdt/unity.o
+# mbedTLS: what lib/mbedtls/config.h needs. sha256.c alone may use SIMD.
+tls   := $(addprefix third_party/mbedtls/library/,asn1parse.c asn1write.c \
+  bignum.c bignum_core.c constant_time.c ecdsa.c ecp.c ecp_curves.c md.c \
+  memory_buffer_alloc.c oid.c platform.c platform_util.c rsa.c \
+  rsa_alt_helpers.c sha256.c)
+objs  := $(patsubst %,$O/%.o,$(basename $(srcs))) $O/lib/libfdt/unity.o \
+  $(patsubst third_party/%.c,$O/lib/%.o,$(tls))
 
 # --- hypervisor image ------------------------------------------------------
+tls-flags := -Ithird_party/mbedtls/include \
+            '-DMBEDTLS_CONFIG_FILE="$(CURDIR)/lib/mbedtls/config.h"'
 warn     := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wmissing-prototypes \
             -Wstrict-prototypes
 CPPFLAGS := -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
-            -Iinclude -Iarch/arm64/include -Ilib/libfdt -Ithird_party/libfdt \
-            -I$O/include -include $(hdr) -MMD -MP
+            -Iinclude -Iarch/arm64/include -Ilib/libc -Ithird_party/libfdt \
+            $(tls-flags) -I$O/include -include $(hdr) -MMD -MP
 CFLAGS   := -std=gnu11 -O2 -g -march=armv8-a -ffreestanding -fno-common \
             -mgeneral-regs-only -mstrict-align -mno-outline-atomics -ffixed-x18 \
             -fno-pic -fno-stack-protector -fno-strict-aliasing \
@@ -102,6 +111,11 @@ cflags-lib/string.c := -fno-builtin -fno-lto
 
 $O/lib/libfdt/unity.o: lib/libfdt/unity.c $(hdr) Makefile
 	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) -O3 -c -o $@ $<
+# SIMD for sha256.c alone, and none of it inlined elsewhere.
+$O/lib/mbedtls/%.o: third_party/mbedtls/%.c lib/mbedtls/config.h $(hdr) Makefile
+	$(call run,CC ) $(CC) $(CPPFLAGS) \
+	  $(filter-out $(tls-not-$(*F)),$(CFLAGS)) -c -o $@ $<
+tls-not-sha256 := -mgeneral-regs-only -flto%
 $O/%.o: %.c $(hdr) Makefile
 	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) $(warn) $(cflags-$<) -c -o $@ $<
 $O/%.o: %.S $(hdr) $O/include/offsets.h Makefile
@@ -119,6 +133,28 @@ $(guest-dtb): kernel/guest.dts include/skerry/layout.h
 	  dtc -q -O dtb -o $(@:.h=.dtb) - && \
 	  od -An -v -tu1 $(@:.h=.dtb) | sed 's/[0-9]\+/&,/g' >$@
 $O/kernel/guestdt.o $O/unit/guestdt_test check-tidy: $(guest-dtb)
+# The keys that guests are checked against. Without any, a pair is made once
+# for all output folders: what one build signs, another one starts.
+keys     := $(subst $(comma), ,$(patsubst "%",%,$(CONFIG_GUEST_KEYS)))
+dev-key  := build/keys/dev.key
+key-file  = $(foreach k,$1,$(firstword $(subst :, ,$(lastword $(subst =, ,$k)))))
+$(dev-key):
+	$(call run,KEY) openssl genpkey -quiet -algorithm RSA \
+	  -pkeyopt rsa_keygen_bits:2048 -out $@.new && mv $@.new $@
+guest-keys := $O/include/guest_keys.h
+$(guest-keys): tools/genkeys.py $(hdr) $(call key-file,$(or $(keys),$(dev-key)))
+	$(call run,GEN) $(PY) tools/genkeys.py --header $@ \
+	  --development $(dev-key) $(or $(keys),$(dev-key))
+$O/kernel/keys.o check-tidy: $(guest-keys)
+# `tools/mkboot verify`: the same judgement on the host.
+host-tls := -Ithird_party/mbedtls/library $(tls-flags)
+fit-srcs := kernel/fit.c kernel/verify.c kernel/sha256.c kernel/dt.c lib/fmt.c
+$O/tools/fitcheck: tools/fitcheck.c $(fit-srcs) $(tls) lib/mbedtls/config.h \
+  $(wildcard include/skerry/*.h) $(hdr) Makefile
+	$(call run,HCC) $(HOSTCC) -std=gnu11 -O2 -Wall -Wextra -D__HOST__ -Iinclude \
+	  -Itests/host/include -Ithird_party/libfdt $(host-tls) -include $(hdr) \
+	  -o $@ $(filter %.c,$^) $(unit-fdt)
+tools: $O/tools/fitcheck
 # Two links: the second one has the symbols of the first (panic backtraces).
 ldscript := $O/arch/arm64/skerry.lds
 $O/skerry.elf: $(ldscript) $(objs) tools/gensyms.py
@@ -187,7 +223,8 @@ check-headers: $(hdr)
 	    -fsyntax-only -x c -; done
 tidy-flags := --target=aarch64-linux-gnu -nostdinc \
   -isystem $(shell clang -print-file-name=include) -std=gnu11 -ffreestanding \
-  $(filter-out -nostdinc -MMD -MP,$(CPPFLAGS))
+  $(filter-out -nostdinc -MMD -MP '-DMBED%,$(CPPFLAGS)) \
+  -DMBEDTLS_CONFIG_FILE=\"$(CURDIR)/lib/mbedtls/config.h\"
 check-tidy: $(hdr)
 	$Qecho $(filter %.c,$(srcs)) | xargs -n 6 -P 2 sh -c \
 	  'clang-tidy --quiet "$$@" -- $(tidy-flags) 2>/dev/null' tidy
@@ -201,7 +238,7 @@ size: $O/skerry.elf
 setup:
 	$Qscripts/setup
 run: setup
-	$Q$(MAKE) all guests
+	$Q$(MAKE) all guests tools
 	$Qtools/run
 test: setup
 	$Qscripts/run-tests

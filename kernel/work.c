@@ -75,3 +75,13 @@ void work_point(void)
 {
 	arch_take_irqs();
 }
+
+bool work_preempt(bool on)
+{
+	static bool was; /* the worker is one */
+	bool before = was;
+
+	was = on;
+	arch_mask_irqs(!on);
+	return before;
+}

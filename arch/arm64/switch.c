@@ -187,6 +187,14 @@ void arch_take_irqs(void)
 				 : "memory");
 }
 
+void arch_mask_irqs(bool mask)
+{
+	if (mask)
+		__asm__ volatile("msr daifset, #2" ::: "memory");
+	else
+		__asm__ volatile("msr daifclr, #2" ::: "memory");
+}
+
 void arch_vcpu_start(struct vcpu *v, ipa_t entry, u64 arg)
 {
 	v->arch.regs.x[0] = arg;

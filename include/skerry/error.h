@@ -9,6 +9,7 @@
 #define EPERM	   1
 #define ENOENT	   2
 #define ENOMEM	   12
+#define EACCES	   13
 #define EFAULT	   14
 #define EBUSY	   16
 #define EEXIST	   17

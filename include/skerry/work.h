@@ -22,3 +22,8 @@ void work_submit(struct work *w, void (*fn)(struct work *w));
 #define WORK_PIECE (64 * KIB)
 /* By the worker, between pieces of at most some 10 us; holding no lock. */
 void work_point(void);
+/*
+ * By the worker: while on it may be preempted anywhere, for what has no points
+ * of its own. Holding no lock and using no window meanwhile. What it was before.
+ */
+bool work_preempt(bool on);

@@ -71,6 +71,7 @@ void arch_vcpu_trap_wait(struct vcpu *v, bool wfi, bool wfe);
 void arch_worker_init(struct vcpu *v, void (*fn)(void), u64 stack_top);
 /* In that context: whatever interrupts are pending, and what follows. */
 void arch_take_irqs(void);
+void arch_mask_irqs(bool mask);
 
 /* Exceptions to the guest's EL1 (Arm ARM D1.3); after a full entry only. */
 void arch_inject_undef(struct vcpu *v);

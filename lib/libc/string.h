@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What libfdt finds as <string.h> in a build without a C library. */
+/* What libfdt and mbedTLS take from the C library's header of this name. */
 #pragma once
-
 #include <skerry/string.h>

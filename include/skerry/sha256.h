@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SHA-256 (FIPS 180-4) by mbedTLS, with the CPU's crypto extension where it
+ * has one. By the EL2 worker. SIMD registers are in use meanwhile, so
+ * interrupts are masked, for SHA256_PIECE bytes at a time in work_preempt().
+ */
+#pragma once
+
+#include <mbedtls/sha256.h>
+
+#include <skerry/util.h>
+
+#define SHA256_SIZE  32
+#define SHA256_PIECE 512 /* some 30,000 instructions without the extension */
+
+struct sha256 {
+	mbedtls_sha256_context ctx;
+};
+
+void sha256_init(struct sha256 *s);
+void sha256_update(struct sha256 *s, const void *data, size_t size);
+/* The digest; s has to be initialised again before its next use. */
+void sha256_final(struct sha256 *s, u8 out[SHA256_SIZE]);
