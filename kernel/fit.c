@@ -130,7 +130,7 @@ static int find_child(struct reader *r, const struct dt_node *parent,
 {
 	struct dt_node n = dt_next_at(*parent, DT_CHILD);
 
-	out->name = NULL;
+	*out = (struct dt_node){.name = NULL};
 	for (; n.name; n = dt_next_at(n, DT_SIBLING)) {
 		if (strcmp(n.name, name))
 			continue;
