@@ -138,7 +138,10 @@ static int find_child(struct reader *r, const struct dt_node *parent,
 			return refuse(r, path, "two nodes %s", name);
 		*out = n;
 	}
-	return out->name ? 0 : refuse(r, path, "no node %s", name);
+	if (out->name)
+		return 0;
+	refuse(r, path, "no node %s", name);
+	return -EINVAL;
 }
 
 /* --- the tree as a whole ------------------------------------------------- */
@@ -312,13 +315,15 @@ static int find_config(struct reader *r, const struct dt_node *configs,
 {
 	struct dt_node n = dt_next_at(*configs, DT_CHILD);
 
-	if (!name && n.name && dt_next_at(n, DT_SIBLING).name)
+	if (name) {
+		if (find_child(r, configs, "/configurations", name, &n))
+			return -EINVAL;
+	} else if (!n.name) {
+		return refuse(r, "/configurations", "empty");
+	} else if (dt_next_at(n, DT_SIBLING).name) {
 		return refuse(r, "/configurations",
 			      "more than one, and none is asked for");
-	if (!name && !n.name)
-		return refuse(r, "/configurations", "empty");
-	if (name && find_child(r, configs, "/configurations", name, &n))
-		return -EINVAL;
+	}
 	return add_node(r, "/configurations", n);
 }
 
