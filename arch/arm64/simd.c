@@ -32,5 +32,7 @@ unsigned long getauxval(unsigned long type)
 {
 	bool sha2 = field_get(BITS(15, 12), sysreg_read(id_aa64isar0_el1));
 
-	return type == AT_HWCAP && sha2 ? HWCAP_SHA2 : 0;
+	if (CONFIG_SHA256_PLAIN || type != AT_HWCAP)
+		return 0;
+	return sha2 ? HWCAP_SHA2 : 0;
 }
