@@ -340,8 +340,10 @@ static int read_config(struct reader *r, const char *name)
 	    find_config(r, &configs, name) || read_images(r, &images))
 		return -EINVAL;
 	args = dt_find(&config->dt, "skerry,bootargs");
-	r->out->bootargs = args.data ? string_of(&args) : "";
-	if (args.len > MAX_BOOTARGS || !r->out->bootargs)
+	r->out->bootargs = args.data ?: "";
+	if (args.len > MAX_BOOTARGS ||
+	    (args.data &&
+	     strnlen(args.data, (size_t)args.len) != (size_t)args.len - 1))
 		return refuse(
 			r, config->path,
 			"skerry,bootargs: must be one string of at most %u characters",
