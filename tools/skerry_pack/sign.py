@@ -17,6 +17,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 DEFAULT_KEY = os.path.join(TOP, "build/keys/dev.key")
 
 ALGOS = {"rsa2048": 256, "rsa3072": 384, "rsa4096": 512, "ecdsa256": 64}
+MAX_NAME = 64
 ALL = "all"
 ROOM = 32 << 10			# a guest's FIT beside the files in it
 
@@ -95,6 +96,9 @@ class Key:
         if not describe.NAME.fullmatch(self.name):
             raise SignError(f"key name \"{self.name}\": only letters, digits "
                             "and ,._+-")
+        if len(self.name) > MAX_NAME:
+            raise SignError(f"key name \"{self.name}\": longer than "
+                            f"{MAX_NAME} characters")
         if self.pss and not self.algo.startswith("rsa"):
             raise SignError(f"{self.file}: is {self.algo}: pss is for RSA")
         self.found = True
