@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 
 from .sign import Key
-from .tool import ToolError, run  # noqa: F401  both are used as uboot's
+from .tool import run
 
 MIB = 1 << 20
 SECTOR = 512
