@@ -462,8 +462,8 @@ def test_bad_key_files(work):
         f"{rsa}: is rsa2048, not rsa4096"
     assert fails(work, "--key-name", "a/b") == \
         "key name \"a/b\": only letters, digits and ,._+-"
-    assert fails(work, "--key-name", 65 * "a") == \
-        f"key name \"{65 * 'a'}\": longer than 64 characters"
+    assert fails(work, "--key-name", 32 * "a") == \
+        f"key name \"{32 * 'a'}\": longer than 31 characters"
 
 
 def test_key_name_and_algo(work):

@@ -17,7 +17,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 DEFAULT_KEY = os.path.join(TOP, "build/keys/dev.key")
 
 ALGOS = {"rsa2048": 256, "rsa3072": 384, "rsa4096": 512, "ecdsa256": 64}
-MAX_NAME = 64
+MAX_NAME = 31			# of a key, as in tools/genkeys.py
 ALL = "all"
 ROOM = 32 << 10			# a guest's FIT beside the files in it
 
