@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position,unused-import,redefined-outer-name
 import keys  # noqa: E402
 from test_mkboot import (GUEST, MKBOOT, TOP, arm64_image,  # noqa: E402
-                         board, mkboot, refused, work, write)
+                         mkboot, refused, work, write)
 from skerry_pack import fdt, pack, sign  # noqa: E402
 
 UNHASHED = ("data", "data-size", "data-offset", "data-position")
@@ -419,6 +419,18 @@ def test_ram_for_both_copies(work):
     assert small.needs()[1] >= 64 + 600 + pack.SPARE_MIB
 
 
+def test_policy():
+    for unsigned in ("a,b", ["a", "b"], ("b", "a"), {"a", "b"}):
+        policy = sign.Policy(unsigned=unsigned)
+        assert [policy.signs(n) for n in "abc"] == [False, False, True]
+    assert sign.Policy().signs("all") and not sign.Policy(unsigned="all") \
+        .signs("a")
+    assert sign.Policy("k").boot_key.file == "k"
+    assert sign.Policy("k", boot_key="l:pss").boot_key.pss
+    assert sign.Policy("k", boot_key="none").boot_key is None
+    assert sign.Policy().key.file == os.path.join(TOP, "build/keys/dev.key")
+
+
 # --- keys -------------------------------------------------------------------------
 
 def fails(work, *args, mode="direct"):
@@ -495,10 +507,11 @@ def test_engine(work):
     done = subprocess.run(
         [MKBOOT, "direct", work / "guests.dts", "-k", work / "hyp", "-d",
          work / "board.dtb", "-o", work / "out", "--top", work, "--engine",
-         "absent", "--keydir", "object=k", "--algo", "rsa2048:pss",
+         "absent", "--keydir", "token=t;pin-value=1234", "--algo",
+         "rsa2048:pss",
          "--key-name", "k"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert " -N absent -k object=k " in done.stderr
+    assert " -N absent -k token=t;pin-value=... " in done.stderr
     assert "Engine isn't available" in done.stderr
     assert not (work / "out").exists()
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 from . import describe, fdt
-from .tool import ToolError, run
+from .tool import ToolError, run, without_pin
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -143,19 +143,24 @@ class Key:
             why = unsigned_why(f.read(), config, nodes, ALGOS[self.algo])
         if why:
             os.unlink(out)
-            said = " ".join(l.strip() for l in said.splitlines()
-                            if re.search("fail|couldn't|error", l, re.I))
-            raise SignError(f"mkimage did not sign {config} with "
-                            f"{self.name}: {why}: {said}")
+            said = "".join(": " + l.strip() for l in said.splitlines()
+                           if re.search("fail|couldn't|error", l, re.I))
+            raise SignError(without_pin(f"mkimage did not sign {config} with "
+                                        f"{self.name}: {why}{said}"))
 
 
 class Policy:
-    """Who signs what: `key` the guests that are not in `unsigned` ("all" or
-    names); `boot_key` what U-Boot loads, default the same, "none" nobody."""
+    """Who signs what: `key` the guests that are not in `unsigned` ("all",
+    "a,b" or a list); `boot_key` what U-Boot loads, default the same, "none"
+    nobody."""
 
     def __init__(self, key=None, unsigned=(), attached=False, boot_key=None):
         self.key = key if isinstance(key, Key) else Key(key)
-        self.unsigned = unsigned if unsigned == ALL else set(unsigned)
+        if unsigned != ALL:
+            names = unsigned.split(",") if isinstance(unsigned, str) \
+                else unsigned
+            unsigned = {n for n in names if n}
+        self.unsigned = unsigned
         self.attached = attached
         if boot_key is None or boot_key == "none":
             self.boot_key = None if boot_key else self.key
@@ -209,10 +214,7 @@ def policy(parser, args):
     elif args.keydir:
         parser.error("--keydir is for --engine")
     key = Key(args.key, args.algo, args.key_name, args.engine, args.keydir)
-    unsigned = args.unsigned or ""
-    if unsigned != ALL:
-        unsigned = [n for n in unsigned.split(",") if n]
-    return Policy(key, unsigned, args.attached, args.boot_key)
+    return Policy(key, args.unsigned or "", args.attached, args.boot_key)
 
 
 def guest_fit(guest, policy_):

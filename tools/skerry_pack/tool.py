@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that packing calls: mkimage, mtools, openssl."""
 import os
+import re
 import subprocess
 
 EPOCH = "1767225600"		# of every time stamp: outputs repeat
@@ -23,6 +24,11 @@ def run(*args):
     if done.returncode:
         # mkimage follows an error with all of its options.
         said = (done.stderr or done.stdout).decode(errors="replace")
-        raise ToolError(f"{' '.join(args)}: "
-                        f"{said.partition('Usage:')[0].strip()}")
+        said = said.partition("Usage:")[0].strip()
+        raise ToolError(without_pin(f"{' '.join(args)}: {said}"))
     return said
+
+
+def without_pin(text):
+    """Errors end up in logs: RFC 7512's PINs do not belong there."""
+    return re.sub(r"(pin-value=)[^;&?\s]*", r"\1...", text)
