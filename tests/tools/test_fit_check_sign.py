@@ -87,6 +87,12 @@ def name_of(combination):
         algo, padding, "attached" if attached else "external"]))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    for path, how in ((OUR_CHECK, "make tools"), (UBOOT_CHECK, "make setup")):
+        assert os.path.exists(path), f"{path}: not there; run `{how}`"
+
+
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
     """One key of each algorithm and name; long ones take their time."""
@@ -106,18 +112,10 @@ def signed(request, tmp_path_factory, keys):
                   keys(request.param[0]))
 
 
-def need_ours():
-    if not (os.path.exists(OUR_CHECK) and os.path.exists(GENKEYS)):
-        pytest.skip("build/tools/fitcheck or tools/genkeys.py is not there")
-
-
 @pytest.fixture(params=["uboot", "skerry"])
 def check(request, signed):
     """Checks a blob, with the one checker or with the other."""
-    if request.param == "uboot":
-        return signed.uboot
-    need_ours()
-    return signed.ours
+    return signed.uboot if request.param == "uboot" else signed.ours
 
 
 def changes(signed):
@@ -185,7 +183,6 @@ def test_unsigned(signed, check, tmp_path):
 
 def test_skerry_accepts_no_more(signed):
     """Whatever Skerry accepts U-Boot accepts."""
-    need_ours()
     for what, blob in {"as signed": signed.blob, **changes(signed),
                        **claims(signed)}.items():
         ours, _ = signed.ours(blob)
