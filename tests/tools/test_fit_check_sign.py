@@ -71,8 +71,9 @@ class Signed:
     def ours(self, blob):
         ring = os.path.join(self.folder, "ring")
         pss = ":pss" if self.padding == "pss" else ""
-        fitmake.run("/usr/bin/python3", GENKEYS, "--ring", ring,
-                    f"{self.key.name}={self.key.file('pub.pem')}{pss}")
+        if not os.path.exists(ring):
+            fitmake.run("/usr/bin/python3", GENKEYS, "--ring", ring,
+                        f"{self.key.name}={self.key.file('pub.pem')}{pss}")
         done = subprocess.run(
             [OUR_CHECK, ring, self.write("checked.itb", blob), "--config",
              fitmake.CONFIG], capture_output=True, text=True,
