@@ -24,10 +24,14 @@ pytestmark = pytest.mark.one_gic
 ALGO = "rsa2048"
 WHO = "U-Boot, key loader"
 
-# The command of docs/security.md, here for QEMU's disk. What fails stops it,
-# and nobody comes to a prompt.
+# The command of docs/security.md, here for QEMU's disk. It looks for the key
+# first: without one U-Boot takes everything. What fails stops it, and nobody
+# comes to a prompt.
 COMMAND = (
     "setenv fdt_high 0xffffffffffffffff; virtio scan; "
+    "fdt addr ${{fdtcontroladdr}} && "
+    "fdt get value req /signature/key-loader required && "
+    "test \"${{req}}\" = conf && "
     "load virtio 0:1 {fit} skerry.itb && bootm start {fit}#skerry && "
     "bootm loados && bootm fdt && "
     f"fdt set /chosen skerry,attested \"{WHO}\" && fdt print /chosen && "
@@ -72,10 +76,11 @@ class Loader:
                     self.path(name))
         return read(self.path(name))
 
-    def boot(self, name, image, command=None, until=None):
+    def boot(self, name, image, command=None, until=None, keys="control"):
         """Boots with this boot FIT on the disk.
 
         command: U-Boot's built-in boot command, else it runs boot.scr.
+        keys: which of the device trees it has.
         """
         folder = self.path(name)
         os.makedirs(folder, exist_ok=True)
@@ -85,7 +90,7 @@ class Loader:
             f.write(image)
         uboot.write_disk(disk, [self.path("boot.scr"), itb])
         control = os.path.join(folder, "control.dtb")
-        shutil.copy(self.path("control.dtb"), control)
+        shutil.copy(self.path(f"{keys}.dtb"), control)
         if command:
             fitmake.run("fdtput", "-c", control, "/config")
             fitmake.run("fdtput", "-t", "s", control, "/config", "bootcmd",
@@ -115,6 +120,7 @@ def loader(tmp_path_factory):
     made = Loader(folder, machine, script.split("bootm ")[1].split("#")[0],
                   *(fitmake.make_key(os.path.join(folder, which), ALGO,
                                      "loader") for which in ("key", "other")))
+    shutil.copy(control, os.path.join(folder, "keyless.dtb"))
     made.sign(made.key, "signed.itb", control)
     return made
 
@@ -176,6 +182,13 @@ def test_refused_by_the_command(loader, signed, what):
     expect_refused(result, why)
     expect(result, "^resetting")
     expect_not(result, "Hit any key|^=> |attested")
+
+
+def test_no_key(loader, signed):
+    """A U-Boot that nobody gave a key verifies nothing, and says nothing."""
+    result = loader.boot("no-key", signed, COMMAND, keys="keyless")
+    expect_refused(result, "^resetting")
+    expect_not(result, "attested|Loading kernel")
 
 
 def test_attested(loader, signed):
