@@ -15,7 +15,9 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
+import keys  # noqa: E402
 from skerry_pack import describe, fdt, image, pack, plan  # noqa: E402
 
 MKBOOT = os.path.join(TOP, "tools/mkboot")
@@ -78,8 +80,11 @@ def mkboot(work, mode="direct", *args):
     return subprocess.run(
         [MKBOOT, mode, str(work / "guests.dts"), "-k", str(work / "hyp"),
          "-d", str(work / "board.dtb"), "-o", str(work / "out"),
-         "--top", str(work), *args], capture_output=True, text=True,
-        check=False)
+         "--top", str(work), "--key", keys.private("rsa2048"), *args],
+        capture_output=True, text=True, check=False)
+
+
+PLAIN = ("--unsigned", "all")		# modules as they are, none in a FIT
 
 
 def refused(work, line, mode="direct"):
@@ -133,10 +138,6 @@ def test_accepted(work):
      "g/v: hard-affinity: \"3-1\" is not a list of CPUs"),
     ("v { compatible = \"xen,vcpu\"; id = <0>; hard-affinity = \"9\"; };",
      "g/v: hard-affinity: \"9\": the board has 4 CPUs"),
-    ("d { compatible = \"multiboot,device-tree\"; };",
-     "g/d: compatible: multiboot,device-tree: not supported"),
-    ("d { compatible = \"skerry,fit\"; };",
-     "g/d: compatible: skerry,fit: not supported"),
     ("d { compatible = \"skerry,vbd\"; };",
      "g/d: compatible: skerry,vbd: not supported"),
     ("d { };", "g/d: compatible: missing: unknown kind of sub-node"),
@@ -287,7 +288,8 @@ def test_direct(work):
     (work / "kernel").write_bytes(gzip.compress(arm64_image(3 * MIB)))
     write(work, body="r { compatible = \"multiboot,ramdisk\"; "
           "skerry,file = \"initrd\"; };", kernel_body="bootargs = \"a b\";")
-    assert mkboot(work, "direct", "--bootargs", "rawcon").returncode == 0
+    assert mkboot(work, "direct", *PLAIN, "--bootargs",
+                  "rawcon").returncode == 0
     modules = outputs(work)["modules"]
     assert [m["size"] for m in modules] == [3 * MIB, 6]
     assert (work / "out/g-kernel.bin").read_bytes() == arm64_image(3 * MIB)
@@ -316,7 +318,7 @@ def test_direct(work):
 def test_shared_file(work):
     one = GUEST.format(body="", kernel="kernel", kernel_body="")
     write(work, text=one + one.replace("g {", "h {"))
-    assert mkboot(work).returncode == 0
+    assert mkboot(work, "direct", *PLAIN).returncode == 0
     done = outputs(work)
     assert done["qemu"].count("-device") == 1
     tree = fdt.parse((work / "out/host.dtb").read_bytes())

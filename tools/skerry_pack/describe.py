@@ -13,6 +13,8 @@ MAX_VCPUS = 8
 MAX_SPIS = 960			# INTIDs 32 to 991: registers of 32
 NAME_SIZE = 31
 PAGE_KIB = 4
+NAME = re.compile(r"[A-Za-z0-9,._+-]+")
+FINGERPRINT = re.compile(r"[0-9a-fA-F]{64}")
 
 LATER = "not supported"
 PV = "not supported (only \"disabled\": paravirtual devices are not there yet)"
@@ -35,11 +37,15 @@ KNOWN = {
     "skerry,period-us", "skerry,budget-us", "skerry,deadline-us",
     "skerry,extra-time",
     "skerry,restart", "skerry,watchdog-ms", "skerry,role", "skerry,dma",
-    "skerry,config",
+    "skerry,config", "skerry,version", "skerry,min-version",
 }
 KNOWN_NODES = {
-    "multiboot,device-tree", "skerry,fit", "skerry,vbd", "skerry,vif",
-    "xen,evtchn-v1", "xen,domain-shared-memory-v1",
+    "skerry,vbd", "skerry,vif", "xen,evtchn-v1", "xen,domain-shared-memory-v1",
+}
+# Parts of a guest, by `compatible`; the first three go into its FIT.
+MODULES = {
+    "multiboot,kernel": "kernel", "multiboot,ramdisk": "ramdisk",
+    "multiboot,device-tree": "device-tree", "skerry,fit": "fit",
 }
 ALL_OFF = ("poweroff", "reboot", "stay")
 
@@ -48,7 +54,7 @@ ALL_OFF = ("poweroff", "reboot", "stay")
 class Module:
     """A part of a guest: `file` in the source form, else a `reg`."""
     node: fdt.Node
-    kind: str			# "kernel" or "ramdisk"
+    kind: str			# a value of MODULES
     file: str = None
     address: int = None
     size: int = None
@@ -62,13 +68,17 @@ class Guest:
     memory: int = 0		# bytes
     cpus: int = 0
     vpl011: bool = False
-    kernel: Module = None
-    ramdisk: Module = None
+    parts: dict = field(default_factory=dict)	# kind to Module
     bootargs: str = ""
+    version: int = 0		# signed, with the parts
     affinity: dict = field(default_factory=dict)
 
+    @property
+    def kernel(self):
+        return self.parts.get("kernel")
+
     def modules(self):
-        return [m for m in (self.kernel, self.ramdisk) if m]
+        return [self.parts[k] for k in MODULES.values() if k in self.parts]
 
 
 class Errors(list):
@@ -149,8 +159,21 @@ class Checker:
                                     "\"reboot\" or \"stay\"")
             elif prop == "xen,xen-bootargs":
                 self._get(chosen, prop, chosen.string)
+            elif prop == "skerry,revoked-keys":
+                self._revoked(chosen, prop)
+            elif prop == "skerry,attested":
+                self.errors.add(chosen, prop, "only a loader may set it")
             else:
                 self._unknown(chosen, prop)
+
+    def _revoked(self, chosen, prop):
+        keys = self._get(chosen, prop, chosen.strings)
+        if keys == []:
+            self.errors.add(chosen, prop, "must be a list of fingerprints")
+        for key in keys or []:
+            if not FINGERPRINT.fullmatch(key):
+                self.errors.add(chosen, prop, f"\"{key}\": must be a key's "
+                                "SHA-256 in 64 hex digits")
 
     # --- a guest -----------------------------------------------------------
 
@@ -159,6 +182,8 @@ class Checker:
         guest = Guest(node, name)
         if len(name) > NAME_SIZE:
             self.errors.add(node, "name", f"longer than {NAME_SIZE} characters")
+        if not NAME.fullmatch(name):
+            self.errors.add(node, "name", "only letters, digits and ,._+-")
         if any(g.name == name for g in self.guests):
             self.errors.add(node, "name", "two guests have this name")
         self.guests.append(guest)
@@ -173,8 +198,19 @@ class Checker:
                 self.errors.add(node, prop, "missing")
         for child in node.nodes.values():
             self._child(guest, child)
-        if not guest.kernel:
+        if "fit" in guest.parts:
+            self._whole(guest, guest.parts["fit"].node)
+        elif not guest.kernel:
             self.errors.add(node, "multiboot,kernel", "missing")
+
+    def _whole(self, guest, fit):
+        """What a guest that is a signed image already cannot have."""
+        if len(guest.parts) > 1:
+            self.errors.add(fit, "compatible", "skerry,fit is the whole "
+                            "guest: no other module beside it")
+        if "skerry,version" in guest.node.props:
+            self.errors.add(guest.node, "skerry,version", "is signed in the "
+                            f"image of {fit.name}")
 
     def _memory(self, guest, node, prop):
         kib = self._get(node, prop, node.u64)
@@ -217,6 +253,12 @@ class Checker:
 
     def _slice(self, _guest, node, prop):
         self._range(node, prop, 100, 1000000)
+
+    def _version(self, guest, node, prop):
+        guest.version = self._get(node, prop, node.u32) or 0
+
+    def _min_version(self, _guest, node, prop):
+        self._get(node, prop, node.u32)
 
     def _enhanced(self, _guest, node, prop):
         value = self._get(node, prop, lambda p: node.strings(p) or [""])
@@ -263,10 +305,9 @@ class Checker:
         except ValueError as e:
             self.errors.add(node, "compatible", str(e))
             return
-        if "multiboot,kernel" in names:
-            self._module(guest, node, "kernel")
-        elif "multiboot,ramdisk" in names:
-            self._module(guest, node, "ramdisk")
+        kind = next((n for n in MODULES if n in names), None)
+        if kind:
+            self._module(guest, node, kind)
         elif "xen,vcpu" in names:
             self._vcpu(guest, node)
         elif set(names) & KNOWN_NODES:
@@ -277,20 +318,25 @@ class Checker:
                             f"{names[0] if names else 'missing'}: unknown "
                             "kind of sub-node")
 
-    def _module(self, guest, node, kind):
-        if getattr(guest, kind):
+    def _module(self, guest, node, compatible):
+        kind = MODULES[compatible]
+        if kind in guest.parts:
             self.errors.add(node, "compatible",
-                            f"a second multiboot,{kind} module")
+                            f"a second {compatible} module")
             return
         module = Module(node, kind)
-        setattr(guest, kind, module)
+        guest.parts[kind] = module
         for prop in node.props:
             if prop == "skerry,file":
                 module.file = self._get(node, prop, node.string)
             elif prop == "bootargs" and kind == "kernel":
                 guest.bootargs = self._get(node, prop, node.string) or ""
             elif prop == "bootargs":
-                self.errors.add(node, prop, "belongs in the kernel's node")
+                self.errors.add(node, prop, "is signed in the image"
+                                if kind == "fit" else
+                                "belongs in the kernel's node")
+            elif prop == "skerry,config" and kind == "fit":
+                self._get(node, prop, node.string)
             elif prop not in ("compatible", "reg", "phandle"):
                 self._unknown(node, prop)
         has_file, has_reg = "skerry,file" in node.props, "reg" in node.props
@@ -355,6 +401,8 @@ PROPS = {
     "trap-unmapped-accesses": Checker._trap_unmapped,
     "xen,enhanced": Checker._enhanced,
     "xen,domain-p2m-mem-mb": Checker._pool,
+    "skerry,version": Checker._version,
+    "skerry,min-version": Checker._min_version,
     "skerry,wfi": Checker._wfi,
     "skerry,weight": Checker._weight,
     "skerry,slice-us": Checker._slice,

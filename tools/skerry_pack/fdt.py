@@ -181,15 +181,20 @@ def reserve_map(blob):
         at += 16
 
 
-def compile_source(path):
-    """The tree of a .dts file; FdtError has dtc's words, file and line."""
+def compile_blob(path):
+    """The blob of a .dts file; FdtError has dtc's words, file and line."""
     done = subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", path],
                           capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         said = re.sub(r"^Error: |^FATAL ERROR: .*$", "", said, flags=re.M)
         raise FdtError(said.strip() or f"{path}: dtc failed")
-    return parse(done.stdout)
+    return done.stdout
+
+
+def compile_source(path):
+    """The tree of a .dts file."""
+    return parse(compile_blob(path))
 
 
 def reg_pairs(node, address_cells, size_cells):

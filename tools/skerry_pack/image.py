@@ -7,6 +7,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from . import fdt
+
 GZIP = b"\x1f\x8b"
 ARM64_MAGIC = b"ARM\x64"		# at 56
 ARM32_MAGIC = 0x016F2818		# at 0x24 of a zImage
@@ -52,6 +54,19 @@ def read_kernel(path):
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as e:
             raise ImageError(f"{path}: damaged gzip: {e}") from None
+    return data
+
+
+def read_tree(path):
+    """A device tree or a FIT as it is; a .dts compiled."""
+    if path.endswith(".dts"):
+        try:
+            return fdt.compile_blob(path)
+        except fdt.FdtError as e:
+            raise ImageError(str(e).replace("\n", " ")) from None
+    data = read(path)
+    if data[:4] != fdt.cells(fdt.MAGIC, 1):
+        raise ImageError(f"{path}: no device tree or FIT (bad magic)")
     return data
 
 

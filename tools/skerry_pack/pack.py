@@ -5,10 +5,14 @@ only in who loads it; see their functions."""
 import json
 import os
 
-from . import describe, fdt, image, plan, uboot
+from . import describe, fdt, image, plan, sign, uboot
 
 SPARE_MIB = 192			# asked for beside guests and modules
 OWN_MIB = 16			# what the hypervisor cannot do without
+
+
+READERS = {"kernel": image.read_kernel, "ramdisk": image.read,
+           "device-tree": image.read_tree, "fit": image.read_tree}
 
 
 class PackError(Exception):
@@ -37,12 +41,15 @@ class Board:
 
 
 class Pack:
-    """A description being packed. Reading it collects errors; after
-    finish() the modules have data and addresses and `host_dtb()` works."""
+    """A description being packed. Reading it collects errors; after sign()
+    and place() the modules have data and addresses and `host_dtb()` works.
+    `signer` is a sign.Policy; by default the development key signs all."""
 
-    def __init__(self, dts, top="."):
+    def __init__(self, dts, top=".", signer=None):
         self.dts = dts
         self.top = top
+        self.signer = signer or sign.Policy()
+        self.warnings = []
         self.errors = describe.Errors(dts)
         try:
             self.root = fdt.compile_source(dts) if dts.endswith(".dts") \
@@ -64,12 +71,33 @@ class Pack:
             for module in guest.modules():
                 if module.file:
                     self._load(guest, module)
+            self._one_form(guest)
+        if self.signer.unsigned != sign.ALL:
+            names = {g.name for g in self.guests()}
+            for name in sorted(self.signer.unsigned - names):
+                self.errors.add(f"/chosen/{name}", "--unsigned",
+                                "no guest has this name")
+
+    def _one_form(self, guest):
+        """A guest is signed by us as a whole, or placed by someone else."""
+        if not self._signs(guest):
+            return
+        for module in guest.modules():
+            if "reg" in module.node.props and \
+                    "skerry,file" not in module.node.props:
+                self.errors.add(module.node, "reg", "not in a file: cannot "
+                                "be signed with the guest's other modules")
+
+    def _signs(self, guest):
+        """Whether the guest's modules are to become a signed image."""
+        return "fit" not in guest.parts and \
+            any(m.file for m in guest.modules()) and \
+            self.signer.signs(guest.name)
 
     def _load(self, guest, module):
         try:
             path = image.locate(module.file, self.dts, self.top)
-            reader = image.read_kernel if module.kind == "kernel" \
-                else image.read
+            reader = READERS[module.kind]
             # Guests that name the same file share it, and its place in RAM.
             if (path, module.kind) not in self.files:
                 self.files[path, module.kind] = reader(path)
@@ -94,7 +122,9 @@ class Pack:
             for allowed in guest.affinity.values():
                 cpus = max(cpus, min(allowed) + 1)
         total = sum(g.memory for g in self.guests())
-        total += sum(plan.up(len(m.data)) for _, m in self.modules())
+        # Once where they are placed and once in what U-Boot loads.
+        total += 2 * sum(plan.up(len(m.data)) for _, m in self.modules())
+        total += 2 * sum(sign.ROOM for g in self.guests() if self._signs(g))
         mib = -(-total // plan.MIB) + SPARE_MIB
         return cpus, max(512, plan.up(mib, 128))
 
@@ -107,6 +137,33 @@ class Pack:
             self.errors.add("/chosen", "memory", f"the guests want "
                             f"{want >> 20} MiB and the hypervisor {OWN_MIB}, "
                             f"the board has {ram >> 20} MiB")
+
+    def sign(self):
+        """Makes one signed image of each guest's modules, or says why not
+        in `warnings`."""
+        for guest in self.guests():
+            guest.node.props.pop("skerry,version", None)
+            if "fit" in guest.parts:
+                continue
+            if not self._signs(guest):
+                self.warnings.append(f"{guest.name}: not signed" + (
+                    "" if any(m.file for m in guest.modules())
+                    else ", its modules are placed already"))
+            elif guest.kernel and all(m.data for m in guest.modules()):
+                self._make_fit(guest)
+
+    def _make_fit(self, guest):
+        data = sign.guest_fit(guest, self.signer)
+        nodes = guest.node.nodes
+        for module in guest.modules():
+            del nodes[module.node.name]
+        name = "image"
+        while name in nodes:
+            name += "-"
+        node = guest.node.add(name)
+        node.props["compatible"] = fdt.text("skerry,fit")
+        node.props["skerry,config"] = fdt.text(guest.name)
+        guest.parts = {"fit": describe.Module(node, "fit", data=data)}
 
     def place(self, hypervisor):
         """Plans all addresses. `hypervisor` is its image's bytes."""
@@ -145,8 +202,8 @@ class Pack:
         """The board's tree with our /chosen in it, as a blob."""
         chosen = self.board.root.add("chosen")
         for prop in list(chosen.props):
-            if prop in ("bootargs", "kaslr-seed", "rng-seed") or \
-                    prop.startswith("linux,"):
+            if prop in ("bootargs", "kaslr-seed", "rng-seed",
+                        "skerry,attested") or prop.startswith("linux,"):
                 del chosen.props[prop]
         ours = self.root.nodes["chosen"]
         chosen.props.update(ours.props)
@@ -169,10 +226,10 @@ class Pack:
 
 
 def prepare(dts, hypervisor, board_dtb, top=".", force=False, bootargs=None,
-            interactive=False):
+            interactive=False, signer=None):
     """A Pack with everything placed, or PackError. `force` packs in spite of
     errors that leave something to pack (to show the hypervisor's own)."""
-    pack = Pack(dts, top)
+    pack = Pack(dts, top, signer)
     board = Board(board_dtb)
     pack.read(board.nr_cpus)
     pack.fits_board(board)
@@ -181,9 +238,10 @@ def prepare(dts, hypervisor, board_dtb, top=".", force=False, bootargs=None,
     if bootargs:
         pack.root.add("chosen").props["xen,xen-bootargs"] = fdt.text(bootargs)
     for guest in pack.guests():
-        if interactive and guest.kernel and guest.ramdisk:
-            guest.kernel.node.props["bootargs"] = \
-                fdt.text((guest.bootargs + " interactive").strip())
+        if interactive and guest.kernel and "ramdisk" in guest.parts:
+            guest.bootargs = (guest.bootargs + " interactive").strip()
+            guest.kernel.node.props["bootargs"] = fdt.text(guest.bootargs)
+    pack.sign()
     try:
         pack.place(hypervisor)
     except plan.PlanError as e:
@@ -212,6 +270,7 @@ def write_direct(pack, out, hyp_path):
 
 def write_uboot(pack, out, hypervisor):
     """boot.scr, skerry.itb and disk.img for U-Boot."""
+    key = pack.signer.boot_key and pack.signer.boot_key.find()
     os.makedirs(out, exist_ok=True)
     parts = [uboot.Part(f"{g.name}-{m.kind}", m.address, m.data)
              for g, m in pack.modules()]
@@ -221,7 +280,7 @@ def write_uboot(pack, out, hypervisor):
     uboot.write_boot_dir(out, uboot.Boot(
         hypervisor=hypervisor, hyp_address=load.address,
         dtb=pack.host_dtb(), dtb_address=pack.plan.dtb_address(),
-        parts=parts, fit_address=fit_at.address))
+        parts=parts, fit_address=fit_at.address, key=key))
     result = {"disk": os.path.join(out, "disk.img"),
               "modules": describe_modules(pack),
               "when_all_off": pack.check.when_all_off}

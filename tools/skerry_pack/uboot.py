@@ -3,10 +3,12 @@
 guests' parts, and a disk image (MBR, one FAT partition) that holds both."""
 import os
 import struct
-import subprocess
 import tempfile
 import zlib
 from dataclasses import dataclass
+
+from .sign import Key
+from .tool import run
 
 MIB = 1 << 20
 SECTOR = 512
@@ -58,12 +60,14 @@ FIT = """\
 			description = "Skerry";
 			kernel = "hypervisor";
 			fdt = "fdt";
-{loadables}		}};
+{loadables}{signature}		}};
 	}};
 }};
 """
 
-# Guests may be large and a boot loader's SHA-256 slow: a CRC finds damage.
+# Guests may be large and a boot loader's SHA-256 slow: where nothing is signed
+# a CRC finds damage. A signature has to bind address, size and content of each
+# part, or one could be made to land on what was verified before.
 PART = """\
 		{name} {{
 			description = "{name}";
@@ -73,13 +77,9 @@ PART = """\
 			os = "linux";
 			compression = "none";
 			load = {at};
-			hash-1 {{ algo = "crc32"; }};
+			hash-1 {{ algo = "{algo}"; }};
 		}};
 """
-
-
-class ToolError(Exception):
-    """mkimage or mtools failed."""
 
 
 @dataclass
@@ -97,18 +97,7 @@ class Boot:
     dtb_address: int
     parts: list
     fit_address: int
-
-
-def run(*args):
-    env = dict(os.environ, SOURCE_DATE_EPOCH="1767225600", TZ="UTC",
-               MTOOLS_SKIP_CHECK="1")
-    try:
-        done = subprocess.run(args, capture_output=True, env=env, check=False)
-    except FileNotFoundError:
-        raise ToolError(f"{args[0]} is not installed") from None
-    if done.returncode:
-        raise ToolError(f"{' '.join(args)}: "
-                        f"{(done.stderr or done.stdout).decode().strip()}")
+    key: Key = None			# signs the configuration
 
 
 def cell_pair(address):
@@ -136,17 +125,24 @@ def write_fit(path, boot, tmp):
             f.write(data)
         return name			# dtc looks beside the source
 
-    parts = "".join(PART.format(name=p.name, file=keep(p.name, p.data),
-                                at=cell_pair(p.address)) for p in boot.parts)
-    names = ", ".join(f'"{p.name}"' for p in boot.parts)
-    its = keep("skerry.its", FIT.format(
+    names = [p.name for p in boot.parts]
+    parts = "".join(PART.format(
+        name=p.name, file=keep(p.name, p.data), at=cell_pair(p.address),
+        algo="sha256" if boot.key else "crc32") for p in boot.parts)
+    listed = ", ".join(f'"{n}"' for n in names)
+    signed = ["kernel", "fdt"] + ["loadables"] * bool(names)
+    its = os.path.join(tmp, keep("skerry.its", FIT.format(
         hyp=keep("hypervisor", boot.hypervisor),
         hyp_at=cell_pair(boot.hyp_address),
         dtb=keep("fdt", boot.dtb), dtb_at=cell_pair(boot.dtb_address),
         parts=parts, config=CONFIG,
-        loadables=f"\t\t\tloadables = {names};\n" if names else ""
-    ).encode())
-    run("mkimage", "-f", os.path.join(tmp, its), path)
+        loadables=f"\t\t\tloadables = {listed};\n" if names else "",
+        signature=boot.key.signature("\t\t\t", signed) if boot.key else ""
+    ).encode()))
+    if boot.key:
+        boot.key.mkimage(its, path, CONFIG, ["hypervisor", "fdt"] + names)
+    else:
+        run("mkimage", "-f", its, path)
 
 
 def write_disk(path, files):
