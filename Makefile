@@ -21,7 +21,7 @@ export KCONFIG_CONFIG := $(conf)
 export KCONFIG_SET O
 
 # What a user may say to `make run`; see DESIGN and docs/guests.md.
-export CONFIG CPUS MEM GIC CPU BOARD BOOT ICOUNT TIMEOUT QEMU_EXTRA
+export CONFIG CPUS MEM GIC CPU BOARD BOOT ICOUNT TIMEOUT QEMU_EXTRA KEY UNSIGNED BOOT_KEY
 
 .PHONY: all setup run test check check-static check-layers check-format \
         check-headers check-tidy unit size bench clean help menuconfig guests \
@@ -32,7 +32,7 @@ help:
 	@echo 'make                  build/skerry.elf and build/skerry.bin'
 	@echo 'make run              boot the demo, or CONFIG=guests.dts, on QEMU'
 	@echo '    BOARD=virt|raspi4b CPUS= MEM= GIC=2|3 CPU= BOOT=uboot|direct ICOUNT=0|1'
-	@echo '    TIMEOUT= QEMU_EXTRA='
+	@echo '    TIMEOUT= QEMU_EXTRA= KEY=FILE[:pss] UNSIGNED=all|NAME BOOT_KEY='
 	@echo 'make test             every test; ends with "N passed, N failed"'
 	@echo 'make check            static checks and unit tests only'
 	@echo 'make bench            measure, next to the figures without Skerry'

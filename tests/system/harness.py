@@ -6,13 +6,14 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 # pylint: disable=wrong-import-position
-from skerry_pack import pack, qemu  # noqa: E402
+from skerry_pack import pack, qemu, sign  # noqa: E402
 
 BUILD = os.path.join(TOP, "build")
 LOGS = os.path.join(BUILD, "test-logs")
@@ -122,6 +123,7 @@ class Boot:
     virtualization: bool = True
     board: str = "virt"
     tree: tuple = ()		# node, property and hex cells to change
+    signer: object = None	# sign.Policy; None: the development key
 
     def run(self):
         name = of_round(self.name)
@@ -131,7 +133,7 @@ class Boot:
         dts = os.path.join(out, "guests.dts")
         with open(dts, "w", encoding="utf-8") as f:
             f.write(self.text or description(self.guests, self.chosen))
-        first = pack.Pack(dts, TOP)
+        first = pack.Pack(dts, TOP, self.signer)
         first.read()
         cpus, mem = first.needs()
         machine = qemu.Machine(cpus=self.cpus or cpus, mem=self.mem or mem,
@@ -151,7 +153,7 @@ class Boot:
         with open(self.hyp, "rb") as f:
             image = f.read()
         packed = pack.prepare(dts, image, blob, TOP, self.force,
-                              self.bootargs)
+                              self.bootargs, signer=self.signer)
         if self.mode == "uboot":
             done = pack.write_uboot(packed, out, image)
             args = qemu.uboot_args(done["disk"])
@@ -160,6 +162,18 @@ class Boot:
         return qemu.run(machine, args, timeout=self.timeout,
                         log=os.path.join(LOGS, f"{name}.log"),
                         typed=self.typed, all_off_ends="stay" in self.chosen)
+
+
+def image_of(guest, signer=None):
+    """The signed image that the guest's files make."""
+    with tempfile.NamedTemporaryFile("w", suffix=".dts") as f:
+        f.write(description([guest]))
+        f.flush()
+        made = pack.Pack(f.name, TOP, signer)
+        made.read()
+        made.raise_errors()
+        made.sign()
+    return made.guests()[0].parts["fit"].data
 
 
 def report(result, why):
@@ -220,6 +234,7 @@ def make_env(**changes):
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CONFIG", "CPUS",
                         "MEM", "GIC", "CPU", "BOARD", "BOOT", "ICOUNT",
-                        "TIMEOUT", "QEMU_EXTRA", "HYP")}
+                        "TIMEOUT", "QEMU_EXTRA", "HYP", "KEY", "UNSIGNED",
+                        "BOOT_KEY")}
     env.update({"GIC": str(GIC)} | changes)
     return env
