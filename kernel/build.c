@@ -11,8 +11,11 @@
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 #include <skerry/dt.h>
+#include <skerry/fit.h>
+#include <skerry/fmt.h>
 #include <skerry/layout.h>
 #include <skerry/log.h>
+#include <skerry/measure.h>
 #include <skerry/panic.h>
 #include <skerry/pl031.h>
 #include <skerry/ptimer.h>
@@ -23,9 +26,23 @@ static struct {
 	bool ok[CONFIG_MAX_DOMAINS];
 	unsigned int nr;
 	u64 load[CONFIG_NR_CPUS]; /* weight placed there */
+	struct measurement started[CONFIG_MAX_DOMAINS];
+	struct describe_chosen chosen;
+	struct verify_ring ring; /* what may sign guests of this boot */
 } plan;
 
 struct build build;
+
+#define NR_MODULES 4
+
+static const struct page_bank *module_of(const struct describe_guest *g,
+					 unsigned int n)
+{
+	const struct page_bank *all[NR_MODULES] = {&g->fit, &g->kernel,
+						   &g->ramdisk, &g->dtb};
+
+	return all[n];
+}
 
 /* Two guests may share a module, whole; nothing may overlap by part. */
 static bool add_module(const struct page_bank *m)
@@ -45,13 +62,22 @@ static bool add_module(const struct page_bank *m)
 	return true;
 }
 
+static bool add_modules(const struct describe_guest *g)
+{
+	for (unsigned int n = 0; n < NR_MODULES; n++)
+		if (!add_module(module_of(g, n)))
+			return false;
+	return true;
+}
+
 void build_read(const void *fdt)
 {
 	struct describe_error err;
 	struct dt_node node = {.name = NULL};
 
-	if (describe_chosen(fdt, &build.when_all_off, &err))
+	if (describe_chosen(fdt, &plan.chosen, &err))
 		die("%s", err.text);
+	build.when_all_off = plan.chosen.when_all_off;
 	while (describe_next(fdt, &node)) {
 		struct describe_guest *g = &plan.guests[plan.nr];
 
@@ -60,7 +86,7 @@ void build_read(const void *fdt)
 			    CONFIG_MAX_DOMAINS);
 		if (describe_guest(&node, g, &err))
 			log_warn("refused: %s", err.text);
-		else if (!add_module(&g->kernel) || !add_module(&g->ramdisk))
+		else if (!add_modules(g))
 			log_warn("refused: %s: reg: module overlaps another guest's",
 				 g->name);
 		else
@@ -234,7 +260,7 @@ static struct domain *new_domain(unsigned int id, const struct describe_guest *g
 	return d;
 }
 
-static void build_guest(unsigned int i)
+static int build_domain(unsigned int i, struct load_image *img)
 {
 	const struct describe_guest *g = &plan.guests[i];
 	struct domain *d = new_domain(i + 1, g);
@@ -245,8 +271,9 @@ static void build_guest(unsigned int i)
 	if (!d) {
 		log_warn("refused: %s: no memory for its pool of %lu KiB",
 			 g->name, g->pool_size / KIB);
-		return;
+		return -ENOMEM;
 	}
+	d->is_signed = img->node;
 	err = build_vcpus(d, g) ?: build_parts(d, g);
 	if (!err) {
 		what = "memory: not enough free RAM, or pool";
@@ -256,10 +283,164 @@ static void build_guest(unsigned int i)
 	if (err)
 		log_warn("refused: %s: %s too small (error %d)", g->name, what,
 			 err);
-	if (err || load_guest(d, g))
+	else
+		err = load_guest(d, g, img);
+	if (err)
 		undo(d);
 	else
 		domains[d->id] = d;
+	return err;
+}
+
+/* --- images -------------------------------------------------------------- */
+
+/* Each key that is revoked, and whether there is such a key. */
+static void revoke_keys(void)
+{
+	for (unsigned int n = 0; n < plan.chosen.nr_revoked; n++) {
+		u8 print[SHA256_SIZE];
+		char hex[2 * SHA256_SIZE + 1];
+		bool found = false;
+
+		describe_revoked(&plan.chosen, n, print);
+		for (unsigned int i = 0; i < plan.ring.nr; i++)
+			if (!memcmp(plan.ring.keys[i].fingerprint, print,
+				    SHA256_SIZE)) {
+				plan.ring.revoked |= BIT(i);
+				found = true;
+			}
+		fmt_hex(hex, print, SHA256_SIZE);
+		if (!found)
+			log_line("revoked key %s is none of this build", hex);
+	}
+}
+
+static void read_keys(void)
+{
+	plan.ring = verify_built_in;
+	revoke_keys();
+	for (unsigned int i = 0; i < plan.ring.nr; i++) {
+		const struct verify_key *k = &plan.ring.keys[i];
+
+		if (plan.ring.revoked & BIT(i))
+			log_line("key \"%s\" is revoked", k->name);
+		else if (k->development)
+			log_warn("key \"%s\" is a DEVELOPMENT KEY: whoever has its folder can sign guests",
+				 k->name);
+	}
+	if (CONFIG_ALLOW_UNSIGNED)
+		log_warn("guests may be UNSIGNED in this build");
+	if (plan.chosen.attested)
+		log_line("description: attested by the loader: %s",
+			 plan.chosen.attested);
+	else
+		log_warn("description: not attested by the loader: who can write the boot medium controls it");
+}
+
+static struct load_part part_of(const struct describe_guest *g,
+				const struct fit_part *p)
+{
+	return (struct load_part){
+		.at = {g->fit.base + p->offset, p->size},
+		.hash = p->hash,
+	};
+}
+
+/* Take those in front of the n-th out of the direct map again. */
+static void unmap_modules(const struct describe_guest *g, unsigned int n)
+{
+	while (n--) {
+		const struct page_bank *m = module_of(g, n);
+		u64 pa = align_down(m->base, PAGE_SIZE);
+		u64 end = align_up(m->base + m->size, PAGE_SIZE);
+
+		/* Page by page at both ends: a frame at a time. */
+		for (u64 next; m->size && pa < end; pa = next) {
+			next = min(end, align_down(pa, FRAME_SIZE) + FRAME_SIZE);
+			mmu_unmap_direct(PADDR(pa), next - pa);
+			work_point();
+		}
+	}
+}
+
+static int map_modules(const struct describe_guest *g)
+{
+	for (unsigned int n = 0; n < NR_MODULES; n++) {
+		const struct page_bank *m = module_of(g, n);
+		u64 pa = align_down(m->base, PAGE_SIZE);
+		u64 end = align_up(m->base + m->size, PAGE_SIZE);
+		int err = m->size ? mmu_map_direct(PADDR(pa), end - pa) : 0;
+
+		if (!err)
+			continue;
+		log_warn("refused: %s: reg: a module cannot be mapped (error %d)",
+			 g->name, err);
+		unmap_modules(g, n);
+		return err;
+	}
+	return 0;
+}
+
+/* Judge a signed image, and say where its parts are. */
+static int open_fit(const struct describe_guest *g, struct fit_guest *fit,
+		    struct load_image *img)
+{
+	u64 start = time_now();
+	struct fit_error why;
+	int err = fit_open(direct_ptr(PADDR(g->fit.base)), g->fit.size,
+			   g->config, g->min_version, &plan.ring, fit, &why);
+
+	build.verify_ticks += time_now() - start;
+	if (err) {
+		log_warn("refused: %s: %s: %s", g->name, g->fit_node, why.text);
+		return err;
+	}
+	*img = (struct load_image){
+		.kernel = part_of(g, &fit->kernel),
+		.ramdisk = part_of(g, &fit->ramdisk),
+		.dtb = part_of(g, &fit->dtb),
+		.bootargs = fit->bootargs,
+		.node = g->fit_node,
+	};
+	memcpy(img->digest, fit->digest, SHA256_SIZE);
+	return 0;
+}
+
+static int open_image(const struct describe_guest *g, struct fit_guest *fit,
+		      struct load_image *img)
+{
+	memset(fit, 0, sizeof(*fit));
+	*img = (struct load_image){
+		.kernel.at = g->kernel,
+		.ramdisk.at = g->ramdisk,
+		.dtb.at = g->dtb,
+		.bootargs = g->bootargs,
+	};
+	return g->fit.size ? open_fit(g, fit, img) : 0;
+}
+
+static void build_guest(unsigned int i)
+{
+	const struct describe_guest *g = &plan.guests[i];
+	struct measurement *m = &plan.started[i];
+	struct fit_guest fit;
+	struct load_image img;
+
+	if (!g->fit.size && !CONFIG_ALLOW_UNSIGNED) {
+		log_warn("refused: %s: unsigned: this build starts signed images only (skerry,fit)",
+			 g->name);
+		return;
+	}
+	if (map_modules(g))
+		return;
+	if (!open_image(g, &fit, &img) && !build_domain(i, &img)) {
+		m->domain = i + 1;
+		memcpy(m->name, g->name, sizeof(m->name));
+		memcpy(m->digest, img.digest, SHA256_SIZE);
+		m->key = fit.key ? fit.key->name : NULL;
+		m->version = fit.version;
+	}
+	unmap_modules(g, NR_MODULES);
 }
 
 static void free_modules(void)
@@ -275,10 +456,29 @@ static void free_modules(void)
 	build.nr_modules = 0;
 }
 
+/* A guest with all its vCPUs placed; what it is goes on record first. */
+static void start_guest(struct domain *d)
+{
+	const struct measurement *m = &plan.started[d->id - 1];
+	char hex[2 * SHA256_SIZE + 1];
+
+	measure_add(m);
+	fmt_hex(hex, m->digest, SHA256_SIZE);
+	if (m->key)
+		log_line("d%u %s: verified, key \"%s\", version %u, sha256 %s",
+			 d->id, d->name, m->key, m->version, hex);
+	else
+		log_warn("d%u %s: UNSIGNED, sha256 %s", d->id, d->name, hex);
+	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
+		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
+	domain_start(d);
+}
+
 void build_all(void)
 {
 	unsigned int nr = 0;
 
+	read_keys();
 	for (unsigned int i = 0; i < plan.nr; i++)
 		if (plan.ok[i] && has_cpus(&plan.guests[i]))
 			build_guest(i);
@@ -294,10 +494,7 @@ void build_all(void)
 			sched_place(d->vcpus[n], d->vcpus[n]->cpu,
 				    plan.guests[i - 1].weight,
 				    plan.guests[i - 1].slice_us);
-		log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
-			 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s",
-			 d->memory / MIB);
-		domain_start(d);
+		start_guest(d);
 		nr++;
 	}
 	if (!nr)

@@ -23,8 +23,12 @@
 #define MAX_MEMORY   (GUEST_RAM0_SIZE + GUEST_RAM1_SIZE)
 #define NO_NUMBER    ~0U
 #define NO_SUPPORT   "not supported"
+#define MAX_CONFIG   31
+#define MAX_ATTESTED 63
+/* A fingerprint as text, with its end. */
+#define PRINT_TEXT (2 * DESCRIBE_FINGERPRINT + 1)
 
-enum node_kind { CHOSEN, GUEST, KERNEL, RAMDISK, VCPU };
+enum node_kind { CHOSEN, GUEST, FIT, KERNEL, RAMDISK, TREE, VCPU };
 
 struct reader;
 struct rule {
@@ -41,10 +45,11 @@ struct reader {
 	const struct rule *rule;
 	struct dt_node node;
 	const char *name, *child; /* child: "" in the guest's own node */
-	u32 address_cells, size_cells, pool_mib, all_off, off;
+	u32 address_cells, size_cells, pool_mib, off;
 	u32 id; /* of the xen,vcpu node being read, and its mask */
 	u64 mask, vcpus_seen;
 	struct describe_guest guest;
+	struct describe_chosen chosen;
 	struct describe_error *err;
 	bool refused;
 };
@@ -179,7 +184,69 @@ static void read_bootargs(struct reader *r, const struct dt_prop *p)
 
 static void refuse_bootargs(struct reader *r, const struct dt_prop *p)
 {
-	refuse(r, p->name, "belongs in the kernel's node");
+	refuse(r, p->name, "belongs in the %s",
+	       r->guest.fit.size ? "signed configuration" : "kernel's node");
+}
+
+/* A string of 1 to `most` characters that are safe to print. */
+static const char *read_text(struct reader *r, const struct dt_prop *p,
+			     unsigned int most)
+{
+	const char *text = read_string(r, p);
+
+	if (!*text || strlen(text) > most)
+		refuse(r, p->name, "must have 1 to %u characters", most);
+	for (const char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			refuse(r, p->name, "has what cannot be printed");
+	return text;
+}
+
+static void read_config(struct reader *r, const struct dt_prop *p)
+{
+	r->guest.config = read_text(r, p, MAX_CONFIG);
+}
+
+static void read_attested(struct reader *r, const struct dt_prop *p)
+{
+	r->chosen.attested = read_text(r, p, MAX_ATTESTED);
+}
+
+/* The digit's value; 16 when it is none. */
+static u8 hex_digit(char c)
+{
+	char lower = c | 0x20;
+
+	if (c >= '0' && c <= '9')
+		return (u8)(c - '0');
+	return lower >= 'a' && lower <= 'f' ? (u8)(lower - 'a' + 10) : 16;
+}
+
+static void read_revoked(struct reader *r, const struct dt_prop *p)
+{
+	bool good = p->len && p->len % PRINT_TEXT == 0;
+	const char *text = p->data;
+
+	for (int i = 0; good && i < p->len; i++)
+		good = i % PRINT_TEXT == PRINT_TEXT - 1
+			       ? !text[i]
+			       : hex_digit(text[i]) < 16;
+	if (!good)
+		refuse(r, p->name,
+		       "must be fingerprints of %u hexadecimal digits each",
+		       PRINT_TEXT - 1);
+	r->chosen.revoked = text;
+	r->chosen.nr_revoked = (unsigned int)(p->len / PRINT_TEXT);
+}
+
+void describe_revoked(const struct describe_chosen *c, unsigned int n,
+		      u8 out[DESCRIBE_FINGERPRINT])
+{
+	const char *text = c->revoked + (size_t)n * PRINT_TEXT;
+
+	for (unsigned int i = 0; i < DESCRIBE_FINGERPRINT; i++)
+		out[i] = (u8)(hex_digit(text[2 * i]) << 4 |
+			      hex_digit(text[2 * i + 1]));
 }
 
 static void read_affinity(struct reader *r, const struct dt_prop *p)
@@ -199,7 +266,10 @@ static const struct rule rules[] = {
 	/* In the order of enum when_all_off. */
 	{CHOSEN, "skerry,when-all-off",
 	 CHOICE("poweroff\0reboot\0stay\0",
-		"must be \"poweroff\", \"reboot\" or \"stay\"", all_off)},
+		"must be \"poweroff\", \"reboot\" or \"stay\"",
+		chosen.when_all_off)},
+	{CHOSEN, "skerry,revoked-keys", .read = read_revoked},
+	{CHOSEN, "skerry,attested", .read = read_attested},
 	{CHOSEN, "xen,xen-bootargs", .read = NULL}, /* machine.c reads it */
 	{GUEST, "#address-cells", NUMBER(1, 2, address_cells)},
 	{GUEST, "#size-cells", NUMBER(1, 2, size_cells)},
@@ -208,6 +278,7 @@ static const struct rule rules[] = {
 	{GUEST, "vpl011", .read = read_vpl011},
 	{GUEST, "nr_spis", NUMBER(0, MAX_SPIS, guest.nr_spis)},
 	{GUEST, "xen,domain-p2m-mem-mb", NUMBER(1, MAX_POOL_MIB, pool_mib)},
+	{GUEST, "skerry,min-version", NUMBER(0, ~0U, guest.min_version)},
 	{GUEST, "skerry,wfi",
 	 CHOICE("native\0trap\0", "must be \"trap\" or \"native\"",
 		guest.wfi_trap)},
@@ -221,6 +292,9 @@ static const struct rule rules[] = {
 	{GUEST, "trap-unmapped-accesses", NUMBER(1, 1, off)},
 	{KERNEL, "bootargs", .read = read_bootargs},
 	{RAMDISK, "bootargs", .read = refuse_bootargs},
+	{TREE, "bootargs", .read = refuse_bootargs},
+	{FIT, "bootargs", .read = refuse_bootargs},
+	{FIT, "skerry,config", .read = read_config},
 	{VCPU, "id", NUMBER(0, DESCRIBE_MAX_VCPUS - 1, id)},
 	{VCPU, "hard-affinity", .read = read_affinity},
 };
@@ -233,9 +307,9 @@ static const char unsupported[] =
 	"xen,passthrough\0xen,evtchn\0xen,dom0-bootargs\0"
 	"skerry,period-us\0skerry,budget-us\0skerry,deadline-us\0"
 	"skerry,extra-time\0skerry,restart\0"
-	"skerry,watchdog-ms\0skerry,role\0skerry,dma\0skerry,config";
+	"skerry,watchdog-ms\0skerry,role\0skerry,dma";
 static const char unsupported_nodes[] =
-	"multiboot,device-tree\0skerry,fit\0skerry,vbd\0skerry,vif\0"
+	"skerry,vbd\0skerry,vif\0"
 	"xen,evtchn-v1\0xen,domain-shared-memory-v1\0xen,cpupool";
 
 #define IS_LISTED(name, list)                                                  \
@@ -285,9 +359,15 @@ static void read_module(struct reader *r, struct page_bank *m,
 {
 	u32 ac = r->address_cells, sc = r->size_cells;
 	struct dt_prop reg = dt_find(&r->node, "reg");
+	const struct describe_guest *g = &r->guest;
 
 	if (m->size)
 		refuse(r, "compatible", "a second module of its kind");
+	if (kind != FIT && g->fit.size)
+		refuse(r, "compatible", "belongs in the signed image");
+	if (kind == FIT && (g->kernel.size || g->ramdisk.size || g->dtb.size))
+		refuse(r, "compatible",
+		       "the other modules belong in the signed image");
 	if (!reg.data && dt_find(&r->node, "skerry,file").data)
 		refuse(r, "skerry,file", "not packed by tools/mkboot");
 	if (!reg.data)
@@ -304,6 +384,10 @@ static void read_module(struct reader *r, struct page_bank *m,
 		refuse(r, "reg", "its size is zero");
 	if (m->size > MAX_PA || m->base > MAX_PA - m->size)
 		refuse(r, "reg", "%#lx+%#lx: beyond 48 bits", m->base, m->size);
+	if (kind == FIT && m->base % 8)
+		refuse(r, "reg", "%#lx: must be a multiple of 8", m->base);
+	if (kind == FIT)
+		r->guest.fit_node = r->child;
 	read_props(r, kind);
 }
 
@@ -340,10 +424,14 @@ static void refuse_node(struct reader *r)
 
 static void read_child(struct reader *r)
 {
-	if (dt_is_compatible(&r->node, "multiboot,kernel"))
+	if (dt_is_compatible(&r->node, "skerry,fit"))
+		read_module(r, &r->guest.fit, FIT);
+	else if (dt_is_compatible(&r->node, "multiboot,kernel"))
 		read_module(r, &r->guest.kernel, KERNEL);
 	else if (dt_is_compatible(&r->node, "multiboot,ramdisk"))
 		read_module(r, &r->guest.ramdisk, RAMDISK);
+	else if (dt_is_compatible(&r->node, "multiboot,device-tree"))
+		read_module(r, &r->guest.dtb, TREE);
 	else if (dt_is_compatible(&r->node, "xen,vcpu"))
 		read_vcpu(r);
 	else
@@ -433,6 +521,7 @@ int describe_guest(const struct dt_node *node, struct describe_guest *out,
 		.guest = {.nr_spis = GUEST_MIN_SPIS,
 			  .weight = SCHED_WEIGHT,
 			  .slice_us = SCHED_SLICE_US,
+			  .fit_node = "",
 			  .bootargs = ""},
 	};
 
@@ -442,7 +531,7 @@ int describe_guest(const struct dt_node *node, struct describe_guest *out,
 	read_props(&r, GUEST);
 	check_guest(&r);
 	read_children(&r, read_child);
-	if (!r.guest.kernel.size)
+	if (!r.guest.fit.size && !r.guest.kernel.size)
 		refuse(&r, "multiboot,kernel", "missing");
 	*out = r.guest;
 	return r.refused ? -EINVAL : 0;
@@ -457,7 +546,7 @@ bool describe_next(const void *fdt, struct dt_node *node)
 	return node->name;
 }
 
-int describe_chosen(const void *fdt, enum when_all_off *out,
+int describe_chosen(const void *fdt, struct describe_chosen *out,
 		    struct describe_error *err)
 {
 	struct reader r = {.node = dt_path(fdt, "/chosen", 7),
@@ -471,6 +560,6 @@ int describe_chosen(const void *fdt, enum when_all_off *out,
 		read_props(&r, CHOSEN);
 		read_children(&r, check_foreign);
 	}
-	*out = r.all_off;
+	*out = r.chosen;
 	return r.refused ? -EINVAL : 0;
 }

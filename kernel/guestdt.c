@@ -10,9 +10,11 @@
 
 #include <skerry/arch/gic.h>
 #include <skerry/domain.h>
+#include <skerry/dt.h>
 #include <skerry/fmt.h>
 #include <skerry/layout.h>
 #include <skerry/machine.h>
+#include <skerry/string.h>
 
 static const u8 common[] __attribute__((aligned(8))) = {
 #include <guest_dtb.h>
@@ -27,17 +29,18 @@ static_assert(GUEST_RAM0_BASE == 0x40000000 && GUEST_GICD_BASE == 0x3001000 &&
 		      GUEST_PL031_BASE == 0x22001000,
 	      "unit addresses in node names");
 
-static int write_chosen(void *fdt, const struct describe_guest *g, u64 initrd)
+static int write_chosen(void *fdt, const struct guestdt *in)
 {
 	int node = fdt_path_offset(fdt, "/chosen");
-	int err = fdt_setprop_string(fdt, node, "bootargs", g->bootargs);
+	int err = fdt_setprop_string(fdt, node, "bootargs", in->bootargs);
 
-	if (g->ramdisk.size) {
-		err |= fdt_setprop_u64(fdt, node, "linux,initrd-start", initrd);
+	if (in->initrd_size) {
+		err |= fdt_setprop_u64(fdt, node, "linux,initrd-start",
+				       in->initrd);
 		err |= fdt_setprop_u64(fdt, node, "linux,initrd-end",
-				       initrd + g->ramdisk.size);
+				       in->initrd + in->initrd_size);
 	}
-	if (g->vpl011)
+	if (in->vpl011)
 		err |= fdt_setprop_string(fdt, node, "stdout-path", UART);
 	else
 		err |= fdt_del_node(fdt, fdt_path_offset(fdt, UART));
@@ -109,20 +112,198 @@ static int write_gic(void *fdt, const struct domain *d)
 	       fdt_delprop(fdt, node, "#redistributor-regions");
 }
 
-int guestdt_build(void *buf, u64 size, const struct domain *d,
-		  const struct describe_guest *g, u64 initrd_ipa)
+/* --- partial tree -------------------------------------------------------- */
+
+#define MAX_DEPTH     16
+#define PHANDLE_CLOCK (GUEST_PHANDLE_GIC + 1)
+
+struct merge {
+	u32 *to;     /* where the next tag goes */
+	u32 strings; /* where the tree's names of properties will begin */
+	u32 gic;     /* phandle of the interrupt controller */
+	u32 depth;
+	const char *node; /* being copied */
+	struct guestdt_error *err;
+};
+
+__printf(2, 3) static int refuse(struct guestdt_error *err, const char *fmt, ...)
 {
-	int err;
+	fmt_args(err->text, sizeof(err->text), fmt);
+	return -EINVAL;
+}
+
+static int check_partial(const struct guestdt *in, struct guestdt_error *err)
+{
+	const struct fdt_header *h = in->partial;
+
+	if (in->partial_size < sizeof(*h) || fdt_magic(h) != FDT_MAGIC ||
+	    fdt_totalsize(h) > in->partial_size)
+		return refuse(err, "not a device tree, or truncated");
+	if (fdt_version(h) != 17 || fdt_off_dt_struct(h) % 4 ||
+	    fdt_check_full(h, fdt_totalsize(h)))
+		return refuse(err, "damaged: not a well-formed device tree");
+	return 0;
+}
+
+static bool is_phandle(const char *name)
+{
+	return !strcmp(name, "phandle") || !strcmp(name, "linux,phandle");
+}
+
+/* The phandle that the partial tree's /gic stands for. */
+static int read_gic(const void *partial, u32 *phandle, struct guestdt_error *err)
+{
+	struct dt_node n = dt_path(partial, "/gic", 4);
+	struct dt_prop p = dt_find(&n, "phandle");
+
+	if (!n.name)
+		return 0;
+	if (p.len != 4)
+		return refuse(err, "gic: phandle: must be one cell");
+	*phandle = (u32)dt_cells(p.data, 0, 1);
+	if (!*phandle || *phandle == ~0U || *phandle == PHANDLE_CLOCK)
+		return refuse(err, "gic: phandle: %u cannot be had", *phandle);
+	return 0;
+}
+
+static int check_name(struct merge *m, const char *name)
+{
+	for (const char *c = name; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return refuse(m->err, "a node's name cannot be printed");
+	m->node = name;
+	if (++m->depth > MAX_DEPTH)
+		return refuse(m->err, "%s: nested deeper than %u", name,
+			      MAX_DEPTH);
+	return 0;
+}
+
+static int check_prop(struct merge *m, const char *name, const void *data,
+		      u32 len)
+{
+	static const char assigns[] =
+		"xen,reg\0xen,path\0xen,force-assign-without-iommu";
+	u32 phandle;
+
+	if (fdt_stringlist_contains(assigns, sizeof(assigns), name))
+		return refuse(
+			m->err,
+			"%s: %s: device assignment is not supported in this version",
+			m->node, name);
+	if (!is_phandle(name))
+		return 0;
+	phandle = len == 4 ? (u32)dt_cells(data, 0, 1) : 0;
+	if (!phandle || phandle == m->gic || phandle == PHANDLE_CLOCK)
+		return refuse(m->err, "%s: %s: %u is taken, or malformed",
+			      m->node, name, phandle);
+	return 0;
+}
+
+/* The tag at `at`, checked; where the next one begins, or NULL. */
+static const u32 *check_tag(struct merge *m, const u32 *at, const char *strings)
+{
+	switch (fdt32_to_cpu(*at)) {
+	case FDT_BEGIN_NODE:
+		if (check_name(m, (const char *)(at + 1)))
+			return NULL;
+		return at + 2 + strlen((const char *)(at + 1)) / 4;
+	case FDT_END_NODE:
+		m->depth--;
+		return at + 1;
+	case FDT_PROP:
+		if (check_prop(m, strings + fdt32_to_cpu(at[2]), at + 3,
+			       fdt32_to_cpu(at[1])))
+			return NULL;
+		return at + 3 + align_up(fdt32_to_cpu(at[1]), 4) / 4;
+	default: /* FDT_NOP */
+		return at + 1;
+	}
+}
+
+/* A node with all that is in it, tag by tag. */
+static int copy_node(struct merge *m, const struct dt_node *n)
+{
+	const u32 *at = (const u32 *)(const void *)n->name - 1, *next;
+
+	do {
+		next = check_tag(m, at, n->strings);
+		if (!next)
+			return -EINVAL;
+		memcpy(m->to, at, (size_t)(next - at) * sizeof(*at));
+		if (fdt32_to_cpu(*at) == FDT_PROP)
+			m->to[2] = cpu_to_fdt32(fdt32_to_cpu(at[2]) + m->strings);
+		m->to += next - at;
+		at = next;
+	} while (m->depth);
+	return 0;
+}
+
+/*
+ * Nodes are put behind the last one of the root, as they are: their names of
+ * properties follow the tree's own. libfdt would move all that comes behind
+ * for each property.
+ */
+static int merge(void *fdt, u64 size, const struct guestdt *in, struct merge *m)
+{
+	const char *partial = in->partial;
+	u64 more = align_up(fdt_size_dt_struct(partial), 4);
+	u32 names = fdt_size_dt_strings(partial);
+	char *strings = (char *)fdt + fdt_off_dt_strings(fdt);
+	u32 *first = (u32 *)((char *)fdt + fdt_off_dt_struct(fdt));
+	struct dt_node n = dt_next_at(dt_path(partial, "", 0), DT_CHILD);
+
+	if (fdt_totalsize(fdt) + more + names > size)
+		return -ENOSPC;
+	m->strings = fdt_size_dt_strings(fdt);
+	memmove(strings + more, strings, m->strings);
+	memcpy(strings + more + m->strings,
+	       partial + fdt_off_dt_strings(partial), names);
+	/* In the place of the root's end. */
+	m->to = first + fdt_size_dt_struct(fdt) / 4 - 2;
+	for (; n.name; n = dt_next_at(n, DT_SIBLING))
+		if ((!strcmp(n.name, "passthrough") ||
+		     !strcmp(n.name, "aliases")) &&
+		    copy_node(m, &n))
+			return -EINVAL;
+	*m->to++ = cpu_to_fdt32(FDT_END_NODE);
+	*m->to++ = cpu_to_fdt32(FDT_END);
+	fdt_set_size_dt_struct(fdt, (u32)(m->to - first) * 4);
+	fdt_set_off_dt_strings(fdt, fdt_off_dt_strings(fdt) + (u32)more);
+	fdt_set_size_dt_strings(fdt, m->strings + names);
+	fdt_set_totalsize(fdt, fdt_totalsize(fdt) + (u32)more + names);
+	return 0;
+}
+
+static int merge_partial(void *fdt, u64 size, const struct guestdt *in,
+			 struct guestdt_error *err)
+{
+	struct merge m = {.gic = GUEST_PHANDLE_GIC, .err = err};
+	int ret = check_partial(in, err) ?: read_gic(in->partial, &m.gic, err);
+
+	if (ret)
+		return ret;
+	/* Of the same length: nothing moves. */
+	ret = fdt_setprop_u32(fdt, fdt_path_offset(fdt, GIC), "phandle", m.gic) |
+	      fdt_setprop_u32(fdt, 0, "interrupt-parent", m.gic);
+	return ret ? -ENOSPC : merge(fdt, size, in, &m);
+}
+
+int guestdt_build(void *buf, u64 size, const struct domain *d,
+		  const struct guestdt *in, struct guestdt_error *err)
+{
+	int ret;
 
 	if (fdt_open_into(common, buf, (int)size))
 		return -ENOSPC;
-	err = write_chosen(buf, g, initrd_ipa);
-	err |= write_cpus(buf, d);
-	err |= write_memory(buf, d);
-	err |= write_gic(buf, d);
+	ret = write_chosen(buf, in);
+	ret |= write_cpus(buf, d);
+	ret |= write_memory(buf, d);
+	ret |= write_gic(buf, d);
 	/* Only for boards whose firmware leaves CNTFRQ_EL0 wrong. */
 	if (machine.timer_freq)
-		err |= fdt_setprop_u32(buf, fdt_path_offset(buf, "/timer"),
+		ret |= fdt_setprop_u32(buf, fdt_path_offset(buf, "/timer"),
 				       "clock-frequency", machine.timer_freq);
-	return err | fdt_pack(buf) ? -ENOSPC : 0;
+	if (ret | fdt_pack(buf))
+		return -ENOSPC;
+	return in->partial_size ? merge_partial(buf, size, in, err) : 0;
 }

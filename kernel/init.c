@@ -110,7 +110,7 @@ static u64 find_room(u64 size, u64 dtb)
 }
 
 /* Ranges that are not free memory: the reserved ones, then those in use. */
-static struct page_bank kept[MACHINE_MAX_RESERVED + 3 + 2 * CONFIG_MAX_DOMAINS];
+static struct page_bank kept[MACHINE_MAX_RESERVED + 3 + BUILD_MAX_MODULES];
 static unsigned int nr_kept;
 
 /* The pages of [lo, hi) outside the first `nr` kept ranges; their size. */
@@ -286,8 +286,9 @@ void init_first_guest(void)
 	if (done)
 		return;
 	done = true;
-	log_line("ready: %lu ticks to first guest, scrub %lu ticks",
-		 time_now() - entry_tick - build.scrub_ticks, build.scrub_ticks);
+	log_line("ready: %lu ticks to first guest, scrub %lu ticks, verify %lu ticks",
+		 time_now() - entry_tick - build.scrub_ticks - build.verify_ticks,
+		 build.scrub_ticks, build.verify_ticks);
 }
 
 static void start_guests(struct work *w __unused)

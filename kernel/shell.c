@@ -8,6 +8,8 @@
 
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
+#include <skerry/fmt.h>
+#include <skerry/measure.h>
 #include <skerry/page.h>
 #include <skerry/string.h>
 
@@ -29,8 +31,9 @@ static const char *state_of(const struct domain *d)
 
 static void print_guest(struct domain *d)
 {
-	print("d%-3u %-16s %-9s %2u vCPUs %6lu MiB", d->id, d->name,
-	      state_of(d), d->nr_vcpus, d->memory / MIB);
+	print("d%-3u %-16s %-9s %2u vCPUs %6lu MiB%s", d->id, d->name,
+	      state_of(d), d->nr_vcpus, d->memory / MIB,
+	      d->is_signed ? "" : " UNSIGNED");
 }
 
 static void print_vcpus(struct domain *d)
@@ -85,6 +88,22 @@ static void print_irqs(struct domain *d __unused)
 	}
 }
 
+static void print_measurements(struct domain *d __unused)
+{
+	const struct measurement *m;
+	char hex[2 * SHA256_SIZE + 1];
+
+	for (unsigned int i = 0; (m = measure_get(i)); i++) {
+		fmt_hex(hex, m->digest, SHA256_SIZE);
+		if (m->key)
+			print("d%u %s sha256 %s key \"%s\" version %u",
+			      m->domain, m->name, hex, m->key, m->version);
+		else
+			print("d%u %s sha256 %s UNSIGNED", m->domain, m->name,
+			      hex);
+	}
+}
+
 static void pause(struct domain *d)
 {
 	domain_pause(d, true);
@@ -129,6 +148,7 @@ static const struct command {
 	{"list", "the guests", EACH, print_guest},
 	{"vcpus", "what each vCPU does and did", EACH, print_vcpus},
 	{"memory", "of the board, the hypervisor, its pools", ONCE, print_memory},
+	{"measurements", "what was started, by its digest", ONCE, print_measurements},
 	{"irq", "physical interrupts by CPU", ONCE, print_irqs},
 	{"log", "the last messages", ONCE, print_log},
 	{"pause", "N: guest N does not run until `resume N`", ONE, pause},
@@ -141,7 +161,7 @@ static const struct command {
 static void help(struct domain *d __unused)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		print("%-8s %s", commands[i].name, commands[i].help);
+		print("%-12s %s", commands[i].name, commands[i].help);
 }
 
 /* The guest of a number in decimal, or NULL. */

@@ -134,3 +134,14 @@ int fmt_snprintf(char *buf, size_t size, const char *f, ...)
 {
 	return fmt_args(buf, size, f);
 }
+
+void fmt_hex(char *buf, const void *data, size_t n)
+{
+	const u8 *at = data;
+
+	for (; n; n--, at++) {
+		*buf++ = "0123456789abcdef"[*at >> 4];
+		*buf++ = "0123456789abcdef"[*at & 15];
+	}
+	*buf = 0;
+}

@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * String functions for EL2 and libfdt. Large aligned blocks move 16 bytes at a
- * time; no SIMD, no unaligned accesses.
+ * time, and copies 8 where both ends agree modulo 4 only (data in a FIT is
+ * 4-byte aligned); no SIMD, no unaligned accesses.
  */
 #include <skerry/string.h>
 
 #include <skerry/util.h>
 
 typedef u64 __attribute__((may_alias)) word_t;
+typedef u32 __attribute__((may_alias)) half_t;
+
+/* To a word's address from half of one's; how much was copied. */
+static size_t copy_halves(u8 *d, const u8 *s, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		const half_t *from = (const half_t *)(s + i);
+		word_t a = from[0] | (u64)from[1] << 32;
+		word_t b = from[2] | (u64)from[3] << 32;
+
+		*(word_t *)(d + i) = a;
+		*(word_t *)(d + i + 8) = b;
+	}
+	return i;
+}
 
 void *memcpy(void *dst, const void *src, size_t n)
 {
@@ -26,6 +44,15 @@ void *memcpy(void *dst, const void *src, size_t n)
 			((word_t *)d)[2] = c;
 			((word_t *)d)[3] = e;
 		}
+	} else if (n >= 32 && is_aligned((u64)d | (u64)s, sizeof(half_t))) {
+		size_t done;
+
+		for (; !is_aligned((u64)d, sizeof(word_t)); n--)
+			*d++ = *s++;
+		done = copy_halves(d, s, n);
+		d += done;
+		s += done;
+		n -= done;
 	}
 	while (n--)
 		*d++ = *s++;

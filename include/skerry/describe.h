@@ -21,12 +21,25 @@ struct describe_guest {
 	u32 nr_vcpus, nr_spis;
 	u64 pool_size; /* bytes; xen,domain-p2m-mem-mb or our default */
 	bool vpl011;
-	u32 wfi_trap;			  /* 0 or 1 */
-	u32 weight, slice_us;		  /* sched.h */
-	struct page_bank kernel, ramdisk; /* size 0: absent */
-	const char *bootargs;		  /* in the host DTB; "" when none */
+	u32 wfi_trap;	      /* 0 or 1 */
+	u32 weight, slice_us; /* sched.h */
+	/* Either a signed image, or modules of their own; size 0: absent. */
+	struct page_bank fit, kernel, ramdisk, dtb;
+	/* These in the host DTB: */
+	const char *fit_node; /* name of the image's node; "" when none */
+	const char *config;   /* NULL: the only one of the image */
+	const char *bootargs; /* the modules'; "" when none */
+	u32 min_version;      /* of the image */
 	/* Mask of physical CPUs allowed for each vCPU. */
 	u64 affinity[DESCRIBE_MAX_VCPUS];
+};
+
+/* Of /chosen itself; texts in the host DTB. */
+struct describe_chosen {
+	enum when_all_off when_all_off;
+	const char *attested; /* who did; NULL: nobody */
+	const char *revoked;  /* nr_revoked texts of 64 hexadecimal digits */
+	unsigned int nr_revoked;
 };
 
 /* `<node>: <property>: <reason>`, ready for the log. */
@@ -42,6 +55,9 @@ bool describe_next(const void *fdt, struct dt_node *node);
 /* 0, or -EINVAL with the reason in err. */
 int describe_guest(const struct dt_node *node, struct describe_guest *out,
 		   struct describe_error *err) __must_check;
-/* skerry,when-all-off and unknown skerry,* or xen,* properties of /chosen. */
-int describe_chosen(const void *fdt, enum when_all_off *out,
+int describe_chosen(const void *fdt, struct describe_chosen *out,
 		    struct describe_error *err) __must_check;
+#define DESCRIBE_FINGERPRINT 32
+/* The n-th of the revoked fingerprints. */
+void describe_revoked(const struct describe_chosen *c, unsigned int n,
+		      u8 out[DESCRIBE_FINGERPRINT]);

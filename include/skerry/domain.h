@@ -51,6 +51,7 @@ struct domain {
 	u64 memory;
 	u64 cntvoff;
 	bool wfi_trap;
+	bool is_signed;	 /* its image, by a key of the ring */
 	u32 nr_warned;	 /* lines of domain_log_once so far */
 	struct work end; /* by the worker, when all vCPUs have left */
 	unsigned int nr_vcpus;

@@ -12,6 +12,8 @@
 __printf(3, 0) int fmt_vsnprintf(char *buf, size_t size, const char *fmt,
 				 va_list ap);
 __printf(3, 4) int fmt_snprintf(char *buf, size_t size, const char *fmt, ...);
+/* n bytes as 2 * n hexadecimal digits, terminated. */
+void fmt_hex(char *buf, const void *data, size_t n);
 /* In a function of `fmt, ...`: what it was given, as text; the length. */
 #define fmt_args(buf, size, fmt)                                               \
 	({                                                                     \

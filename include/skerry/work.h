@@ -24,6 +24,7 @@ void work_submit(struct work *w, void (*fn)(struct work *w));
 void work_point(void);
 /*
  * By the worker: while on it may be preempted anywhere, for what has no points
- * of its own. Holding no lock and using no window meanwhile. What it was before.
+ * of its own. Holding no lock and no window but slot 1 (arch/mmu.h) meanwhile.
+ * What it was before.
  */
 bool work_preempt(bool on);

@@ -34,8 +34,9 @@ void *mmu_map_device(paddr_t pa, u64 size);
 
 /*
  * The calling CPU's 2 MiB window onto the frame that holds `pa`, valid until
- * its next use on this CPU. Returns the address of `pa` itself. Two windows,
- * `slot` 0 and 1, so that a copy can have both ends.
+ * its next use on this CPU. Returns the address of `pa` itself. Slot 0 is for
+ * whoever has interrupts masked until it is closed again; slot 1 is the EL2
+ * worker's alone, which may be preempted with it open.
  */
 void *mmu_window(unsigned int slot, paddr_t pa);
 void mmu_window_close(unsigned int slot);
