@@ -26,7 +26,6 @@ static struct {
 	bool ok[CONFIG_MAX_DOMAINS];
 	unsigned int nr;
 	u64 load[CONFIG_NR_CPUS]; /* weight placed there */
-	struct measurement started[CONFIG_MAX_DOMAINS];
 	struct describe_chosen chosen;
 	struct verify_ring ring; /* what may sign guests of this boot */
 } plan;
@@ -419,10 +418,35 @@ static int open_image(const struct describe_guest *g, struct fit_guest *fit,
 	return g->fit.size ? open_fit(g, fit, img) : 0;
 }
 
+/* Its vCPUs are placed; what it is goes on record first. */
+static void start_guest(struct domain *d, const struct describe_guest *g,
+			const struct measurement *m)
+{
+	char hex[2 * SHA256_SIZE + 1];
+
+	/* What was loaded is in memory; no I-cache may hold older contents. */
+	cache_inval_icache_all();
+	for (unsigned int n = 0; n < d->nr_vcpus; n++)
+		sched_place(d->vcpus[n], d->vcpus[n]->cpu, g->weight,
+			    g->slice_us);
+	measure_add(m);
+	fmt_hex(hex, m->digest, SHA256_SIZE);
+	if (m->key)
+		log_line("d%u %s: verified, key \"%s\", version %u, sha256 %s",
+			 d->id, d->name, m->key, m->version, hex);
+	else
+		log_warn("d%u %s: UNSIGNED, sha256 %s", d->id, d->name, hex);
+	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
+		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
+	domain_start(d);
+	work_point();
+}
+
+/* It runs while the next ones are copied and judged. */
 static void build_guest(unsigned int i)
 {
 	const struct describe_guest *g = &plan.guests[i];
-	struct measurement *m = &plan.started[i];
+	struct measurement m = {.domain = i + 1};
 	struct fit_guest fit;
 	struct load_image img;
 
@@ -434,11 +458,11 @@ static void build_guest(unsigned int i)
 	if (map_modules(g))
 		return;
 	if (!open_image(g, &fit, &img) && !build_domain(i, &img)) {
-		m->domain = i + 1;
-		memcpy(m->name, g->name, sizeof(m->name));
-		memcpy(m->digest, img.digest, SHA256_SIZE);
-		m->key = fit.key ? fit.key->name : NULL;
-		m->version = fit.version;
+		memcpy(m.name, g->name, sizeof(m.name));
+		memcpy(m.digest, img.digest, SHA256_SIZE);
+		m.key = fit.key ? fit.key->name : NULL;
+		m.version = fit.version;
+		start_guest(domains[i + 1], g, &m);
 	}
 	unmap_modules(g, NR_MODULES);
 }
@@ -456,47 +480,17 @@ static void free_modules(void)
 	build.nr_modules = 0;
 }
 
-/* A guest with all its vCPUs placed; what it is goes on record first. */
-static void start_guest(struct domain *d)
-{
-	const struct measurement *m = &plan.started[d->id - 1];
-	char hex[2 * SHA256_SIZE + 1];
-
-	measure_add(m);
-	fmt_hex(hex, m->digest, SHA256_SIZE);
-	if (m->key)
-		log_line("d%u %s: verified, key \"%s\", version %u, sha256 %s",
-			 d->id, d->name, m->key, m->version, hex);
-	else
-		log_warn("d%u %s: UNSIGNED, sha256 %s", d->id, d->name, hex);
-	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
-		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
-	domain_start(d);
-}
-
 void build_all(void)
 {
-	unsigned int nr = 0;
+	bool any = false;
 
 	read_keys();
-	for (unsigned int i = 0; i < plan.nr; i++)
+	for (unsigned int i = 0; i < plan.nr; i++) {
 		if (plan.ok[i] && has_cpus(&plan.guests[i]))
 			build_guest(i);
-	free_modules();
-	/* What was loaded is in memory; no I-cache may hold older contents. */
-	cache_inval_icache_all();
-	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++) {
-		struct domain *d = domains[i];
-
-		if (!d)
-			continue;
-		for (unsigned int n = 0; n < d->nr_vcpus; n++)
-			sched_place(d->vcpus[n], d->vcpus[n]->cpu,
-				    plan.guests[i - 1].weight,
-				    plan.guests[i - 1].slice_us);
-		start_guest(d);
-		nr++;
+		any |= domains[i + 1] != NULL;
 	}
-	if (!nr)
+	free_modules();
+	if (!any)
 		die("chosen: no guest to start");
 }

@@ -44,8 +44,7 @@ static void __noreturn worker(void)
 		/* Submitted in between: told to one that was ready. */
 		if (!list_is_empty(&work.list))
 			sched_wake(&work.vcpu);
-		/* The IPI is how this context is left. */
-		ipi_send(WORKER_CPU, IPI_WAKE);
+		/* Blocked, it is left here. */
 		work_point();
 	}
 }
@@ -73,6 +72,9 @@ void work_submit(struct work *w, void (*fn)(struct work *w))
 
 void work_point(void)
 {
+	/* The worker has woken a vCPU of this CPU: no trap's end will see it. */
+	if (READ_ONCE(this_cpu()->sched.resched))
+		ipi_send(WORKER_CPU, IPI_WAKE);
 	arch_take_irqs();
 }
 
