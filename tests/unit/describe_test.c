@@ -21,7 +21,7 @@ static const char *guest_name;
 
 static struct describe_guest g;
 static struct describe_error err;
-static enum when_all_off all_off;
+static struct describe_chosen chosen;
 
 static void put(const char *node, const char *name, const void *val, int len)
 {
@@ -329,9 +329,6 @@ static void test_sub_nodes(void **state)
 	assert_node(STR("xen,vcpu"), "linux/extra: id: 1: described twice");
 	assert_node(STR("multiboot,kernel"),
 		    "linux/extra: compatible: a second module of its kind");
-	assert_node(STR("multiboot,device-tree"),
-		    "linux/extra: compatible: multiboot,device-tree: not "
-		    "supported");
 	assert_node(STR("skerry,vbd"),
 		    "linux/extra: compatible: skerry,vbd: not supported");
 	assert_node(STR("xen,evtchn-v9"),
@@ -364,7 +361,7 @@ static void assert_chosen(const char *node, const char *prop, const char *val,
 	change(node, prop, val, len);
 	c.done = false;
 	write_tree();
-	if (!describe_chosen(gen, &all_off, &err))
+	if (!describe_chosen(gen, &chosen, &err))
 		fail_msg("accepted, expected: %s", text);
 	assert_string_equal(err.text, text);
 }
@@ -375,15 +372,15 @@ static void test_chosen(void **state)
 	struct dt_node none = {NULL};
 
 	write_tree();
-	all_off = ALL_OFF_STAY;
-	assert_int_equal(describe_chosen(gen, &all_off, &err), 0);
-	assert_int_equal(all_off, ALL_OFF_POWEROFF);
+	chosen.when_all_off = ALL_OFF_STAY;
+	assert_int_equal(describe_chosen(gen, &chosen, &err), 0);
+	assert_int_equal(chosen.when_all_off, ALL_OFF_POWEROFF);
 	for (unsigned int i = 0; i < ARRAY_SIZE(ok); i++) {
 		change("chosen", "skerry,when-all-off", ok[i],
 		       (int)strlen(ok[i]) + 1);
 		write_tree();
-		assert_int_equal(describe_chosen(gen, &all_off, &err), 0);
-		assert_int_equal(all_off, i);
+		assert_int_equal(describe_chosen(gen, &chosen, &err), 0);
+		assert_int_equal(chosen.when_all_off, i);
 	}
 	assert_chosen("chosen", "skerry,when-all-off", STR("explode"),
 		      "chosen: skerry,when-all-off: must be \"poweroff\", "
@@ -396,7 +393,7 @@ static void test_chosen(void **state)
 		      "chosen/other: compatible: xen,cpupool: not supported");
 	gen_start();
 	gen_finish();
-	assert_int_not_equal(describe_chosen(gen, &all_off, &err), 0);
+	assert_int_not_equal(describe_chosen(gen, &chosen, &err), 0);
 	assert_string_equal(err.text, "chosen: node: missing");
 	assert_false(describe_next(gen, &none));
 }

@@ -11,7 +11,8 @@
 struct machine machine;
 static unsigned int version;
 static struct domain d;
-static struct describe_guest g;
+static struct guestdt g;
+static struct guestdt_error err;
 static struct vcpu vcpus[CONFIG_MAX_VCPUS];
 
 unsigned int gic_version(void)
@@ -39,15 +40,16 @@ static int setup(void **state)
 	d.ram[2] = (struct domain_ram){IPA(0x200000000), PADDR(3), 0x200000};
 	g.vpl011 = true;
 	g.bootargs = "console=ttyAMA0 quiet";
-	g.ramdisk.size = 0x1234;
+	g.initrd = 0x148010000;
+	g.initrd_size = 0x1234;
 	return 0;
 }
 
 static void build(void)
 {
 	memset(gen, 0xa5, sizeof(gen));
-	assert_int_equal(guestdt_build(gen, 32768, &d, &g, 0x148010000), 0);
-	assert_int_equal(fdt_check_full(gen, 32768), 0);
+	assert_int_equal(guestdt_build(gen, 65536, &d, &g, &err), 0);
+	assert_int_equal(fdt_check_full(gen, 65536), 0);
 }
 
 static int node(const char *path)
@@ -127,7 +129,7 @@ static void test_tree(void **state)
 static void test_without(void **state)
 {
 	g.vpl011 = false;
-	g.ramdisk.size = 0;
+	g.initrd_size = 0;
 	g.bootargs = "";
 	machine.timer_freq = 62500000;
 	build();
@@ -160,13 +162,14 @@ static void test_errors(void **state)
 	/* Every size that is too small is an error, and nothing is beyond. */
 	for (uint64_t size = 0; size < 1024; size += 8) {
 		memset(gen, 0xa5, sizeof(gen));
-		assert_int_equal(guestdt_build(gen, size, &d, &g, 0), -ENOSPC);
+		assert_int_equal(guestdt_build(gen, size, &d, &g, &err),
+				 -ENOSPC);
 		for (uint64_t i = size; i < 2048; i++)
 			assert_int_equal((unsigned char)gen[i], 0xa5);
 	}
 	memset(args, 'x', sizeof(args) - 1);
 	g.bootargs = args;
-	assert_int_equal(guestdt_build(gen, 4096, &d, &g, 0), -ENOSPC);
+	assert_int_equal(guestdt_build(gen, 4096, &d, &g, &err), -ENOSPC);
 }
 
 static void test_gicv2(void **state)
