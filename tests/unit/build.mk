@@ -57,6 +57,7 @@ unit-shell_test := kernel/measure.c lib/fmt.c
 unit-cflags-shell_test := $(tls-flags)
 $O/unit/shell_test: kernel/shell.c # included for its table
 $O/unit/switch_test: arch/arm64/switch.c # included for its instructions
+$O/unit/simd_test: arch/arm64/simd.c # included for its registers
 unit-mmu_test := arch/arm64/pgtable.c
 $O/unit/mmu_test: arch/arm64/mmu.c # included for its instructions
 $O/unit/smccc_test: arch/arm64/smccc.c # included for its instruction
