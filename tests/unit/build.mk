@@ -42,6 +42,9 @@ unit-scrub_test := kernel/domain.c kernel/pool.c kernel/measure.c lib/fmt.c \
   arch/arm64/cache.c
 unit-cflags-scrub_test := $(tls-flags)
 $O/unit/scrub_test: kernel/build.c # included for its state
+unit-build_test := kernel/pool.c kernel/measure.c lib/fmt.c
+unit-cflags-build_test := $(tls-flags)
+$O/unit/build_test: kernel/build.c # included for its state
 unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
 $O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
 unit-decode_test := arch/arm64/inject.c kernel/emul.c
