@@ -140,7 +140,7 @@ static int check_partial(const struct guestdt *in, struct guestdt_error *err)
 	    fdt_totalsize(h) > in->partial_size)
 		return refuse(err, "not a device tree, or truncated");
 	if (fdt_version(h) != 17 || fdt_off_dt_struct(h) % 4 ||
-	    fdt_check_full(h, fdt_totalsize(h)))
+	    fdt_off_mem_rsvmap(h) % 8 || fdt_check_full(h, fdt_totalsize(h)))
 		return refuse(err, "damaged: not a well-formed device tree");
 	return 0;
 }
@@ -185,7 +185,7 @@ static int check_prop(struct merge *m, const char *name, const void *data,
 		"xen,reg\0xen,path\0xen,force-assign-without-iommu";
 	u32 phandle;
 
-	if (fdt_stringlist_contains(assigns, sizeof(assigns), name))
+	if (fdt_stringlist_contains(assigns, sizeof(assigns) - 1, name))
 		return refuse(
 			m->err,
 			"%s: %s: device assignment is not supported in this version",

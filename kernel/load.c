@@ -164,8 +164,11 @@ static int check_header(struct loader *l, u64 entry,
 	u8 *to = (u8 *)&copy;
 
 	for (u64 done = 0, n; done < sizeof(copy); done += n) {
+		const void *from;
+
 		n = sizeof(copy) - done;
-		memcpy(to + done, ram_window(l->d, entry + done, &n), n);
+		from = ram_window(l->d, entry + done, &n);
+		memcpy(to + done, from, n);
 		mmu_window_close(1);
 	}
 	return memcmp(&copy, h, sizeof(copy))

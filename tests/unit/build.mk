@@ -3,7 +3,7 @@ unit-fdt := $(addprefix third_party/libfdt/,fdt.c fdt_ro.c fdt_rw.c fdt_sw.c \
 unit-machine_test := kernel/machine.c kernel/dt.c lib/fmt.c $(unit-fdt)
 unit-dt_test := kernel/dt.c $(unit-fdt)
 unit-describe_test := kernel/describe.c kernel/dt.c lib/fmt.c $(unit-fdt)
-unit-guestdt_test := kernel/guestdt.c lib/fmt.c $(unit-fdt)
+unit-guestdt_test := kernel/guestdt.c kernel/dt.c lib/fmt.c $(unit-fdt)
 unit-cflags-guestdt_test := -I$O/include # for guest_dtb.h
 unit-pgtable_test := arch/arm64/pgtable.c
 unit-vgic_test := $(addprefix vgic/,vgic.c lr.c regs.c v2.c v3.c)
@@ -23,7 +23,8 @@ $O/unit/sysregs_test: arch/arm64/sysregs.c # included for its names
 unit-ptimer_test := pv/ptimer.c kernel/time.c
 unit-cache_test := arch/arm64/cache.c
 unit-fmt_test := lib/fmt.c
-unit-load_test := kernel/load.c arch/arm64/cache.c
+unit-load_test := kernel/load.c arch/arm64/cache.c lib/fmt.c
+unit-cflags-load_test := $(tls-flags)
 unit-string_test := lib/string.c
 # The functions under test beside the host's, and not made into calls of those.
 unit-cflags-string_test := -fno-tree-loop-distribute-patterns \
@@ -37,8 +38,13 @@ unit-vgic_smp_test := $(unit-vgic_test)
 unit-cflags-vgic_smp_test := -DHOST_THREADS -pthread
 unit-pl031_test := kernel/emul.c
 $O/unit/pl031_test: pv/pl031.c # included for its table
-unit-scrub_test := kernel/domain.c kernel/pool.c lib/fmt.c arch/arm64/cache.c
+unit-scrub_test := kernel/domain.c kernel/pool.c kernel/measure.c lib/fmt.c \
+  arch/arm64/cache.c
+unit-cflags-scrub_test := $(tls-flags)
 $O/unit/scrub_test: kernel/build.c # included for its state
+unit-build_test := kernel/pool.c kernel/measure.c lib/fmt.c
+unit-cflags-build_test := $(tls-flags)
+$O/unit/build_test: kernel/build.c # included for its state
 unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
 $O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
 unit-decode_test := arch/arm64/inject.c kernel/emul.c
@@ -50,8 +56,11 @@ unit-sched_smp_test := $(unit-sched_test)
 unit-cflags-sched_smp_test := -DHOST_THREADS -pthread
 unit-console_test := lib/fmt.c
 $O/unit/console_test: kernel/console.c kernel/log.c # included for their state
+unit-shell_test := kernel/measure.c lib/fmt.c
+unit-cflags-shell_test := $(tls-flags)
 $O/unit/shell_test: kernel/shell.c # included for its table
 $O/unit/switch_test: arch/arm64/switch.c # included for its instructions
+$O/unit/simd_test: arch/arm64/simd.c # included for its registers
 unit-mmu_test := arch/arm64/pgtable.c
 $O/unit/mmu_test: arch/arm64/mmu.c # included for its instructions
 $O/unit/smccc_test: arch/arm64/smccc.c # included for its instruction

@@ -18,10 +18,13 @@ static struct {
 static const void *extra_node; /* compatible of another sub-node */
 static int extra_len;
 static const char *guest_name;
+/* A signed image, with or without the modules, before or behind them. */
+static bool with_fit, fit_first, no_modules;
+static const char *tree_module; /* compatible of a third module */
 
 static struct describe_guest g;
 static struct describe_error err;
-static enum when_all_off all_off;
+static struct describe_chosen chosen;
 
 static void put(const char *node, const char *name, const void *val, int len)
 {
@@ -49,17 +52,17 @@ static void put_added(const char *node)
 		gen_prop(c.change, c.val, c.len);
 }
 
-static void write_guest(void)
+static void write_fit(void)
 {
-	gen_begin(guest_name);
-	gen_str("compatible", "xen,domain");
-	put_cells("", "#address-cells", 2, 0, 0, 0, 1);
-	put_cells("", "#size-cells", 2, 0, 0, 0, 1);
-	put_cells("", "memory", 0, 0x10000, 0, 0, 2);
-	put_cells("", "cpus", 2, 0, 0, 0, 1);
-	put("", "vpl011", "", 0);
-	put_cells("", "max_grant_frames", 8, 0, 0, 0, 1);
-	put_added("");
+	gen_begin("image@2");
+	gen_str("compatible", "skerry,fit");
+	put_cells("image", "reg", 0, 0x60000008, 0, 0x4321, 4);
+	put_added("image");
+	gen_end();
+}
+
+static void write_modules(void)
+{
 	gen_begin("kernel@1");
 	gen_str("compatible", "multiboot,kernel\0multiboot,module");
 	put_cells("kernel", "reg", 1, 0x48000000, 0, 0x123456, 4);
@@ -71,6 +74,32 @@ static void write_guest(void)
 	put_cells("ramdisk", "reg", 0, 0x50000000, 0, 0x1000, 4);
 	put_added("ramdisk");
 	gen_end();
+	if (!tree_module)
+		return;
+	gen_begin("tree");
+	gen_prop("compatible", tree_module, (int)strlen(tree_module) + 1);
+	put_cells("tree", "reg", 0, 0x58000000, 0, 0x800, 4);
+	put_added("tree");
+	gen_end();
+}
+
+static void write_guest(void)
+{
+	gen_begin(guest_name);
+	gen_str("compatible", "xen,domain");
+	put_cells("", "#address-cells", 2, 0, 0, 0, 1);
+	put_cells("", "#size-cells", 2, 0, 0, 0, 1);
+	put_cells("", "memory", 0, 0x10000, 0, 0, 2);
+	put_cells("", "cpus", 2, 0, 0, 0, 1);
+	put("", "vpl011", "", 0);
+	put_cells("", "max_grant_frames", 8, 0, 0, 0, 1);
+	put_added("");
+	if (with_fit && fit_first)
+		write_fit();
+	if (!no_modules)
+		write_modules();
+	if (with_fit && !fit_first)
+		write_fit();
 	gen_begin("vcpu1");
 	gen_str("compatible", "xen,vcpu");
 	put_cells("vcpu", "id", 1, 0, 0, 0, 1);
@@ -143,6 +172,8 @@ static int setup(void **state)
 {
 	memset(&c, 0, sizeof(c));
 	extra_node = NULL;
+	with_fit = fit_first = no_modules = false;
+	tree_module = NULL;
 	guest_name = "linux@1";
 	return 0;
 }
@@ -329,9 +360,6 @@ static void test_sub_nodes(void **state)
 	assert_node(STR("xen,vcpu"), "linux/extra: id: 1: described twice");
 	assert_node(STR("multiboot,kernel"),
 		    "linux/extra: compatible: a second module of its kind");
-	assert_node(STR("multiboot,device-tree"),
-		    "linux/extra: compatible: multiboot,device-tree: not "
-		    "supported");
 	assert_node(STR("skerry,vbd"),
 		    "linux/extra: compatible: skerry,vbd: not supported");
 	assert_node(STR("xen,evtchn-v9"),
@@ -343,6 +371,88 @@ static void test_sub_nodes(void **state)
 	extra_node = NULL;
 	change("kernel", "none", "", 0);
 	assert_int_equal(read_it(), 0);
+}
+
+static void test_partial_tree(void **state)
+{
+	tree_module = "multiboot,device-tree";
+	assert_accepted("", "none", "", 0);
+	assert_int_equal(g.dtb.base, 0x58000000);
+	assert_int_equal(g.dtb.size, 0x800);
+	assert_int_equal(g.fit.size, 0);
+	assert_int_equal(g.min_version, 0);
+	assert_null(g.config);
+	assert_refused("tree", "bootargs", STR("x"),
+		       "linux/tree: bootargs: belongs in the kernel's node");
+	assert_refused("tree", "skerry,config", STR("x"),
+		       "linux/tree: skerry,config: unknown property");
+	assert_node(STR("multiboot,device-tree"),
+		    "linux/extra: compatible: a second module of its kind");
+}
+
+static void test_fit(void **state)
+{
+	with_fit = no_modules = true;
+	assert_accepted("", "none", "", 0);
+	assert_int_equal(g.fit.base, 0x60000008);
+	assert_int_equal(g.fit.size, 0x4321);
+	assert_int_equal(g.kernel.size, 0);
+	assert_string_equal(g.fit_node, "image@2");
+	assert_null(g.config);
+	assert_string_equal(g.bootargs, "");
+	assert_accepted("", "skerry,min-version", "\377\376\375\374", 4);
+	assert_int_equal(g.min_version, 0xfffefdfc);
+	assert_accepted("", "skerry,min-version", CELL("\0"));
+	assert_accepted("image", "skerry,config", STR("c"));
+	assert_string_equal(g.config, "c");
+	assert_accepted("image", "skerry,config",
+			STR("a-name-that-has-31-characters-x"));
+	assert_refused("", "skerry,min-version", "\0\1", 2,
+		       "linux: skerry,min-version: must be one cell");
+	assert_refused("image", "skerry,config",
+		       STR("a-name-that-is-longer-than-31-ch"),
+		       "linux/image@2: skerry,config: must have 1 to 31 "
+		       "characters");
+	assert_refused("image", "skerry,config", STR(""),
+		       "linux/image@2: skerry,config: must have 1 to 31 "
+		       "characters");
+	assert_refused("image", "skerry,config", "", 0,
+		       "linux/image@2: skerry,config: must be one string");
+	assert_refused("image", "skerry,config", STR("a\0b"),
+		       "linux/image@2: skerry,config: must be one string");
+	assert_refused("image", "skerry,config", STR("a\033"),
+		       "linux/image@2: skerry,config: has what cannot be "
+		       "printed");
+	assert_refused("image", "bootargs", STR("x"),
+		       "linux/image@2: bootargs: belongs in the signed "
+		       "configuration");
+	assert_refused("image", "skerry,version", CELL("\1"),
+		       "linux/image@2: skerry,version: unknown property");
+	assert_refused("image", "reg", "\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0\1", 16,
+		       "linux/image@2: reg: 0x4: must be a multiple of 8");
+	assert_refused("image", "reg", NULL, -1, "linux/image@2: reg: missing");
+	assert_node(STR("skerry,fit"),
+		    "linux/extra: compatible: a second module of its kind");
+	assert_node(STR("multiboot,ramdisk"),
+		    "linux/extra: compatible: belongs in the signed image");
+	assert_node(STR("multiboot,device-tree"),
+		    "linux/extra: compatible: belongs in the signed image");
+}
+
+/* One or the other, in either order; or none. */
+static void test_fit_and_modules(void **state)
+{
+	with_fit = fit_first = true;
+	assert_refused("", "none", "", 0,
+		       "linux/kernel@1: compatible: belongs in the signed "
+		       "image");
+	fit_first = false;
+	assert_refused("", "none", "", 0,
+		       "linux/image@2: compatible: the other modules belong "
+		       "in the signed image");
+	with_fit = false;
+	no_modules = true;
+	assert_refused("", "none", "", 0, "linux: multiboot,kernel: missing");
 }
 
 static void test_names(void **state)
@@ -364,7 +474,7 @@ static void assert_chosen(const char *node, const char *prop, const char *val,
 	change(node, prop, val, len);
 	c.done = false;
 	write_tree();
-	if (!describe_chosen(gen, &all_off, &err))
+	if (!describe_chosen(gen, &chosen, &err))
 		fail_msg("accepted, expected: %s", text);
 	assert_string_equal(err.text, text);
 }
@@ -375,15 +485,15 @@ static void test_chosen(void **state)
 	struct dt_node none = {NULL};
 
 	write_tree();
-	all_off = ALL_OFF_STAY;
-	assert_int_equal(describe_chosen(gen, &all_off, &err), 0);
-	assert_int_equal(all_off, ALL_OFF_POWEROFF);
+	chosen.when_all_off = ALL_OFF_STAY;
+	assert_int_equal(describe_chosen(gen, &chosen, &err), 0);
+	assert_int_equal(chosen.when_all_off, ALL_OFF_POWEROFF);
 	for (unsigned int i = 0; i < ARRAY_SIZE(ok); i++) {
 		change("chosen", "skerry,when-all-off", ok[i],
 		       (int)strlen(ok[i]) + 1);
 		write_tree();
-		assert_int_equal(describe_chosen(gen, &all_off, &err), 0);
-		assert_int_equal(all_off, i);
+		assert_int_equal(describe_chosen(gen, &chosen, &err), 0);
+		assert_int_equal(chosen.when_all_off, i);
 	}
 	assert_chosen("chosen", "skerry,when-all-off", STR("explode"),
 		      "chosen: skerry,when-all-off: must be \"poweroff\", "
@@ -392,13 +502,97 @@ static void test_chosen(void **state)
 		      "chosen: xen,static-heap: not supported");
 	assert_chosen("chosen", "xen,bootargs", STR("x"),
 		      "chosen: xen,bootargs: unknown property");
+	assert_chosen("other", "compatible", STR("skerry,fit"),
+		      "chosen/other: compatible: skerry,fit: not supported");
 	assert_chosen("other", "compatible", STR("xen,cpupool"),
 		      "chosen/other: compatible: xen,cpupool: not supported");
 	gen_start();
 	gen_finish();
-	assert_int_not_equal(describe_chosen(gen, &all_off, &err), 0);
+	assert_int_not_equal(describe_chosen(gen, &chosen, &err), 0);
 	assert_string_equal(err.text, "chosen: node: missing");
 	assert_false(describe_next(gen, &none));
+}
+
+static void assert_chosen_ok(const char *prop, const char *val, int len)
+{
+	change("chosen", prop, val, len);
+	c.done = false;
+	write_tree();
+	if (describe_chosen(gen, &chosen, &err))
+		fail_msg("refused: %s", err.text);
+}
+
+static void test_attested(void **state)
+{
+	static const char long_text[] =
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+	assert_chosen_ok("none", "", 0);
+	assert_null(chosen.attested);
+	assert_chosen_ok("skerry,attested", STR("U-Boot 2025.01 ~"));
+	assert_string_equal(chosen.attested, "U-Boot 2025.01 ~");
+	assert_chosen_ok("skerry,attested", long_text + 1, 64);
+	assert_string_equal(chosen.attested, long_text + 1);
+	assert_chosen("chosen", "skerry,attested", long_text, 65,
+		      "chosen: skerry,attested: must have 1 to 63 characters");
+	assert_chosen("chosen", "skerry,attested", STR(""),
+		      "chosen: skerry,attested: must have 1 to 63 characters");
+	assert_chosen("chosen", "skerry,attested", "x", 1,
+		      "chosen: skerry,attested: must be one string");
+	assert_chosen("chosen", "skerry,attested", STR("a\nb"),
+		      "chosen: skerry,attested: has what cannot be printed");
+	assert_chosen("chosen", "skerry,attested", STR("\x7f"),
+		      "chosen: skerry,attested: has what cannot be printed");
+	assert_chosen("chosen", "skerry,attested", STR("\xe4"),
+		      "chosen: skerry,attested: has what cannot be printed");
+}
+
+#define PRINT "0123456789abcdefABCDEF0000000000000000000000000000000000000000f9"
+
+static void test_revoked(void **state)
+{
+	static const char why[] = "chosen: skerry,revoked-keys: must be "
+				  "fingerprints of 64 hexadecimal digits each";
+	char text[3 * 65 + 1];
+	u8 print[DESCRIBE_FINGERPRINT];
+
+	assert_chosen_ok("none", "", 0);
+	assert_int_equal(chosen.nr_revoked, 0);
+	for (int n = 1; n <= 3; n++) {
+		for (int i = 0; i < n; i++) {
+			strcpy(text + 65L * i, PRINT);
+			text[65 * i] = (char)('a' + i);
+		}
+		assert_chosen_ok("skerry,revoked-keys", text, 65 * n);
+		assert_int_equal(chosen.nr_revoked, n);
+		for (int i = 0; i < n; i++) {
+			describe_revoked(&chosen, (unsigned int)i, print);
+			assert_int_equal(print[0], 0xa1 + 0x10 * i);
+			assert_memory_equal(print + 1,
+					    "\x23\x45\x67\x89\xab\xcd\xef"
+					    "\xab\xcd\xef",
+					    10);
+			assert_int_equal(print[30], 0);
+			assert_int_equal(print[31], 0xf9);
+		}
+	}
+	assert_chosen("chosen", "skerry,revoked-keys", "", 0, why);
+	for (int len = 1; len < 195; len++)
+		if (len % 65)
+			assert_chosen("chosen", "skerry,revoked-keys", text,
+				      len, why);
+	for (const char *bad = "g/:@`G \x80"; *bad; bad++)
+		for (int at = 0; at < 64; at += 21) {
+			strcpy(text, PRINT);
+			text[at] = *bad;
+			assert_chosen("chosen", "skerry,revoked-keys", text, 65,
+				      why);
+		}
+	/* Unterminated, or terminated too early. */
+	memset(text, 'a', sizeof(text));
+	assert_chosen("chosen", "skerry,revoked-keys", text, 65, why);
+	text[64] = text[63] = 0;
+	assert_chosen("chosen", "skerry,revoked-keys", text, 65, why);
 }
 
 int main(void)
@@ -413,6 +607,11 @@ int main(void)
 		cmocka_unit_test_setup(test_sub_nodes, setup),
 		cmocka_unit_test_setup(test_names, setup),
 		cmocka_unit_test_setup(test_chosen, setup),
+		cmocka_unit_test_setup(test_partial_tree, setup),
+		cmocka_unit_test_setup(test_fit, setup),
+		cmocka_unit_test_setup(test_fit_and_modules, setup),
+		cmocka_unit_test_setup(test_attested, setup),
+		cmocka_unit_test_setup(test_revoked, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,13 +177,14 @@ static void test_first_guest(void **state)
 	(void)state;
 	assert_true(boots());
 	build.scrub_ticks = 500;
-	now = TICK + 7500;
+	build.verify_ticks = 300;
+	now = TICK + 7800;
 	logged[0] = '\0';
 	init_first_guest();
 	now += 100;
 	init_first_guest();
 	assert_string_equal(logged, "ready: 7000 ticks to first guest, "
-				    "scrub 500 ticks|");
+				    "scrub 500 ticks, verify 300 ticks|");
 }
 
 /* Guests are built by the worker, then counted, then given the input. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Loading a guest on the host: where everything goes in its RAM, that it is
- * written back to memory, and what is refused.
+ * hashed there and then written back to memory, and what is refused. Each test
+ * runs with an unsigned guest and with a signed one.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -15,32 +16,43 @@
 
 #include "memhost.h"
 #include <skerry/build.h>
+#include <skerry/describe.h>
 #include <skerry/domain.h>
 #include <skerry/error.h>
 #include <skerry/guestdt.h>
 #include <skerry/layout.h>
 #include <skerry/log.h>
 #include <skerry/page.h>
+#include <skerry/sha256.h>
 #include <skerry/work.h>
 
-#define AREA	 (256 * MIB) /* of each piece of the guest's RAM */
-#define MODULES	 (PA_BASE + 3 * GIB)
-#define HYP	 (PA_BASE + 4 * GIB - FRAME_SIZE - PAGE_SIZE) /* EL2's own memory */
-#define DTB_SIZE (32 * KIB)
-#define DTB_ROOM (64 * KIB)
+#define AREA	  (256 * MIB) /* of each piece of the guest's RAM */
+#define MODULES	  (PA_BASE + 3 * GIB)
+#define HYP	  (PA_BASE + 4 * GIB - FRAME_SIZE - PAGE_SIZE) /* EL2's own memory */
+#define DTB_ROOM  (64 * KIB)
+#define PARTIAL	  (32 * KIB)
+#define TREE_SIZE (48 * KIB + 7)
 
 static u64 ctr;
 
 static struct domain d;
 static struct vcpu vcpu;
 static struct describe_guest g;
+static struct load_image img;
+struct build build;
+static bool is_signed;
+static u8 hashes[3][SHA256_SIZE];
 static void *hyp; /* what page_alloc_hyp() gave and was not given back */
-static u8 tree[DTB_SIZE];
+static u64 hyp_size;
+static u8 tree[DTB_ROOM];
 static u64 tree_initrd;
 static bool no_hyp;
 static int tree_err;
 static char line[512];
 static unsigned int nr_lines, nr_allocs;
+static bool preempt;
+static u64 now, nr_hashed;
+static void (*before_copy)(void), (*after_hash)(void);
 
 u64 host_sysreg_read(const char *name)
 {
@@ -50,9 +62,13 @@ u64 host_sysreg_read(const char *name)
 
 void *page_alloc_hyp(u64 size)
 {
-	assert_int_equal(size, DTB_SIZE);
+	hyp_size = DTB_ROOM + (img.dtb.at.size ? PARTIAL : 0);
+	assert_int_equal(size, hyp_size);
 	assert_null(hyp);
+	assert_false(preempt);
 	nr_allocs++;
+	if (before_copy)
+		before_copy();
 	if (!no_hyp)
 		hyp = direct_ptr(PADDR(HYP));
 	return hyp;
@@ -60,7 +76,7 @@ void *page_alloc_hyp(u64 size)
 
 void page_free_hyp(void *p, u64 size)
 {
-	assert_int_equal(size, DTB_SIZE);
+	assert_int_equal(size, hyp_size);
 	assert_non_null(p);
 	assert_ptr_equal(p, hyp);
 	memset(host_byte(mem, HYP), 0xa5, size);
@@ -68,15 +84,90 @@ void page_free_hyp(void *p, u64 size)
 }
 
 int guestdt_build(void *buf, u64 size, const struct domain *dom,
-		  const struct describe_guest *guest, u64 initrd_ipa)
+		  const struct guestdt *in, struct guestdt_error *err)
 {
-	assert_int_equal(size, DTB_SIZE);
+	assert_true(preempt);
+	assert_windows_closed();
+	assert_int_equal(size, DTB_ROOM);
 	assert_ptr_equal(buf, hyp);
 	assert_ptr_equal(dom, &d);
-	assert_ptr_equal(guest, &g);
-	tree_initrd = initrd_ipa;
-	memcpy(host_byte(mem, direct_pa(buf).v), tree, DTB_SIZE);
+	assert_ptr_equal(in->bootargs, img.bootargs);
+	assert_int_equal(in->vpl011, g.vpl011);
+	tree_initrd = in->initrd;
+	assert_int_equal(in->initrd_size, img.ramdisk.at.size);
+	assert_int_equal(in->partial_size, img.dtb.at.size);
+	if (in->partial_size)
+		assert_memory_equal(in->partial, host_byte(mem, img.dtb.at.base),
+				    in->partial_size);
+	memcpy(buf, tree, DTB_ROOM);
+	snprintf(err->text, sizeof(err->text), "node: reason");
 	return tree_err;
+}
+
+/* Not SHA-256, but of every byte and its place. Fast: it is for MiBs. */
+static __attribute__((no_sanitize("address", "undefined"))) u64 sum_of(
+	u64 sum, const u8 *data, size_t size)
+{
+	while (size--)
+		sum = (sum + *data++ + 1) * 0x100000001b3UL;
+	return sum;
+}
+
+static void sum_final(u64 sum, u8 out[SHA256_SIZE])
+{
+	for (unsigned int i = 0; i < SHA256_SIZE / 8; i++, sum *= 3)
+		memcpy(out + 8 * i, &sum, 8);
+}
+
+void sha256_init(struct sha256 *s)
+{
+	assert_windows_closed();
+	memset(s, 0, sizeof(*s));
+}
+
+/* A copy that is not written back yet, and others may run meanwhile. */
+void sha256_update(struct sha256 *s, const void *data, size_t size)
+{
+	const u8 *p = data;
+	u64 sum, off = (u64)(p - view[1]);
+	const u8 *at;
+
+	assert_true(preempt);
+	assert_false(view_open[0]);
+	assert_in_range(size, 0, WORK_PIECE);
+	if (view_open[1]) {
+		assert_true(off + size <= FRAME_SIZE);
+		at = poc + view_pa[1] - PA_BASE + off;
+		assert_true(!*at && !memcmp(at, at + 1, size - 1));
+	}
+	nr_hashed += size;
+	memcpy(&sum, s, 8);
+	sum = sum_of(sum, data, size);
+	memcpy(s, &sum, 8);
+	if (after_hash)
+		after_hash();
+}
+
+void sha256_final(struct sha256 *s, u8 out[SHA256_SIZE])
+{
+	u64 sum;
+
+	memcpy(&sum, s, 8);
+	sum_final(sum, out);
+}
+
+bool work_preempt(bool on)
+{
+	bool was = preempt;
+
+	assert_false(view_open[0]);
+	preempt = on;
+	return was;
+}
+
+u64 time_now(void)
+{
+	return ++now;
 }
 
 void log_at(enum log_level level, const char *fmt, ...)
@@ -84,6 +175,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	assert_int_equal(level, LOG_WARNING);
+	assert_false(preempt);
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
@@ -98,7 +190,7 @@ static void fill(u8 *to, u64 size, unsigned int seed)
 
 static void set_header(u64 offset, u32 val)
 {
-	memcpy(host_byte(mem, g.kernel.base + offset), &val, sizeof(val));
+	memcpy(host_byte(mem, img.kernel.at.base + offset), &val, sizeof(val));
 }
 
 static void set_module(struct page_bank *m, u64 pa, u64 size)
@@ -110,7 +202,7 @@ static void set_module(struct page_bank *m, u64 pa, u64 size)
 /* A correct Image. */
 static void set_kernel(u64 pa, u64 size, u64 text_offset, u64 image_size)
 {
-	set_module(&g.kernel, pa, size);
+	set_module(&img.kernel.at, pa, size);
 	set_header(0, 0x91005a4d);
 	set_header(8, (u32)text_offset);
 	set_header(12, (u32)(text_offset >> 32));
@@ -142,31 +234,71 @@ static u64 nr_points;
 void work_point(void)
 {
 	assert_windows_closed();
+	assert_false(preempt);
 	nr_points++;
 }
 
-static int setup(void **state)
+static int reset(void **state)
 {
 	(void)state;
 	forget_memory();
 	memset(&d, 0, sizeof(d));
 	memset(&g, 0, sizeof(g));
 	memset(&vcpu, 0, sizeof(vcpu));
+	memset(&img, 0, sizeof(img));
+	memset(&build, 0, sizeof(build));
+	img.bootargs = "a=b c";
+	preempt = false;
+	nr_hashed = 0;
+	before_copy = after_hash = NULL;
 	d.nr_vcpus = 1;
 	d.vcpus[0] = &vcpu;
 	strcpy(g.name, "one");
 	ctr = field_prep(BITS(19, 16), 4UL);
 	nr_lines = nr_allocs = 0;
 	nr_points = 0;
+	hyp = NULL;
 	no_hyp = false;
 	tree_err = 0;
 	tree_initrd = 0;
-	fill(tree, sizeof(tree), 3);
+	/* Less than its room, so that what is beside it shows. */
+	fill(tree, TREE_SIZE, 3);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	is_signed = false;
+	return reset(state);
+}
+
+static int setup_signed(void **state)
+{
+	is_signed = true;
+	return reset(state);
+}
+
+static u64 add_part(u64 sum, const struct load_part *p)
+{
+	return sum_of(sum, host_byte(mem, p->at.base), p->at.size);
+}
+
+static int load(void)
+{
+	struct load_part *parts[] = {&img.kernel, &img.ramdisk, &img.dtb};
+
+	assert_int_equal(madvise(poc, PA_SIZE, MADV_DONTNEED), 0);
+	img.node = is_signed ? "image" : NULL;
+	for (unsigned int i = 0; is_signed && i < 3; i++) {
+		sum_final(add_part(0, parts[i]), hashes[i]);
+		parts[i]->hash = hashes[i];
+	}
+	return load_guest(&d, &g, &img);
 }
 
 static void assert_tidy(void)
 {
+	assert_false(preempt);
 	assert_windows_closed();
 	assert_null(hyp);
 }
@@ -219,32 +351,57 @@ static void assert_at(u64 ipa, const u8 *data, u64 size)
 /* Loads, and everything is where it should be; entry and tree are at. */
 static void assert_loads(u64 entry, u64 dtb)
 {
-	assert_int_equal(load_guest(&d, &g), 0);
-	assert_true(nr_points >= (g.kernel.size + g.ramdisk.size) / WORK_PIECE);
+	u8 digest[SHA256_SIZE] = {0};
+
+	nr_hashed = 0;
+	assert_int_equal(load(), 0);
+	assert_true(nr_points >=
+		    (img.kernel.at.size + img.ramdisk.at.size) / WORK_PIECE);
 	assert_tidy();
 	assert_int_equal(nr_lines, 0);
 	assert_int_equal(vcpu.on_entry, entry);
 	assert_int_equal(vcpu.on_arg, dtb);
 	assert_int_equal(tree_initrd, dtb + DTB_ROOM);
-	assert_at(entry, host_byte(mem, g.kernel.base), g.kernel.size);
-	assert_at(dtb, tree, sizeof(tree));
-	if (g.ramdisk.size)
-		assert_at(dtb + DTB_ROOM, host_byte(mem, g.ramdisk.base),
-			  g.ramdisk.size);
+	assert_true(build.verify_ticks > 0 && build.verify_ticks < now);
+	if (!is_signed) {
+		u64 sum = add_part(add_part(add_part(0, &img.kernel),
+					    &img.ramdisk),
+				   &img.dtb);
+
+		sum = sum_of(sum, (const u8 *)img.bootargs,
+			     strlen(img.bootargs));
+		sum_final(sum, digest);
+	}
+	assert_int_equal(nr_hashed, img.kernel.at.size + img.ramdisk.at.size +
+					    img.dtb.at.size +
+					    (is_signed ? 0 : 5));
+	/* That of what is signed is not of this file's making. */
+	assert_memory_equal(img.digest, digest, SHA256_SIZE);
+	assert_at(entry, host_byte(mem, img.kernel.at.base), img.kernel.at.size);
+	assert_at(dtb, tree, TREE_SIZE);
+	if (img.ramdisk.at.size)
+		assert_at(dtb + DTB_ROOM, host_byte(mem, img.ramdisk.at.base),
+			  img.ramdisk.at.size);
 }
 
-/* Refused with one line that has `why` in it; RAM is as it was. */
-static void assert_refused(int err, const char *why)
+/* Refused with one line that has `why` in it. */
+static void assert_fails(int err, const char *why)
 {
-	off_t at = 0;
-
 	nr_lines = 0;
-	assert_int_equal(load_guest(&d, &g), err);
+	assert_int_equal(load(), err);
 	assert_tidy();
 	assert_int_equal(nr_lines, 1);
 	assert_int_equal(strncmp(line, "refused: one: ", 14), 0);
 	if (!strstr(line, why))
 		fail_msg("'%s' says nothing of '%s'", line, why);
+}
+
+/* The same, and RAM is as it was. */
+static void assert_refused(int err, const char *why)
+{
+	off_t at = 0;
+
+	assert_fails(err, why);
 	/* Pages of the file that exist at all, below those of modules. */
 	while ((at = lseek(mem_fd, at, SEEK_DATA)) >= 0 &&
 	       at < (off_t)(MODULES - PA_BASE))
@@ -257,7 +414,7 @@ static void test_simple(void **state)
 	(void)state;
 	add_ram(256 * MIB, 0);
 	set_kernel(MODULES, 3 * MIB + 5, 0x80000, 4 * MIB);
-	set_module(&g.ramdisk, MODULES + 16 * MIB, MIB + 1);
+	set_module(&img.ramdisk.at, MODULES + 16 * MIB, MIB + 1);
 	assert_loads(GUEST_RAM0_BASE + 0x80000, GUEST_RAM0_BASE + 128 * MIB);
 	assert_int_equal(nr_allocs, 1);
 }
@@ -284,11 +441,11 @@ static void test_odd_addresses(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(off); i++)
 		for (u64 text = 0; text <= 0x7ffff; text += 0x7ffff) {
-			setup(NULL);
+			reset(NULL);
 			ctr = field_prep(BITS(19, 16), 2 + i);
 			add_ram(160 * MIB, i * PAGE_SIZE);
 			set_kernel(MODULES + off[i], FRAME_SIZE + 77, text, 0);
-			set_module(&g.ramdisk, MODULES + 16 * MIB - off[i],
+			set_module(&img.ramdisk.at, MODULES + 16 * MIB - off[i],
 				   2 * FRAME_SIZE + 1);
 			assert_loads(GUEST_RAM0_BASE + text,
 				     GUEST_RAM0_BASE + 128 * MIB);
@@ -305,7 +462,7 @@ static void test_pieces(void **state)
 		u64 pa = MODULES + (u64)rand_r(&seed) % (4 * MIB);
 		u64 text = (u64)rand_r(&seed) % (64 * KIB);
 
-		setup(NULL);
+		reset(NULL);
 		ctr = field_prep(BITS(19, 16), 2 + (u64)rand_r(&seed) % 8);
 		for (unsigned int i = 0; i < 4; i++)
 			add_ram((1 + (u64)rand_r(&seed) % 512) * PAGE_SIZE,
@@ -315,7 +472,7 @@ static void test_pieces(void **state)
 		add_ram(MIB, (u64)rand_r(&seed) % 1024 * PAGE_SIZE);
 		add_ram(8 * MIB, FRAME_SIZE - PAGE_SIZE);
 		set_kernel(pa, (u64)rand_r(&seed) % (5 * MIB) + 64, text, 0);
-		set_module(&g.ramdisk,
+		set_module(&img.ramdisk.at,
 			   MODULES + 16 * MIB + (u64)rand_r(&seed) % MIB,
 			   (u64)rand_r(&seed) % (4 * MIB));
 		assert_loads(GUEST_RAM0_BASE + text,
@@ -350,7 +507,8 @@ static void test_header(void **state)
 		set_header(4, 0);
 		set_header(bad[i].at, bad[i].val);
 		assert_refused(-EINVAL, bad[i].why);
-		assert_non_null(strstr(line, "0x100000004"));
+		assert_non_null(strstr(line, is_signed ? "one: image: kernel: "
+						       : "0x100000004"));
 	}
 	/* Code in the second word is code. */
 	set_kernel(MODULES + 4, 4096, 0, 4096);
@@ -367,7 +525,7 @@ static void test_too_short(void **state)
 	add_ram(256 * MIB, 0);
 	for (u64 size = 0; size < 64; size++) {
 		set_kernel(MODULES, 64, 0, 0);
-		g.kernel.size = size;
+		img.kernel.at.size = size;
 		assert_refused(-EINVAL, "shorter than an Image header");
 	}
 	assert_int_equal(nr_allocs, 0);
@@ -406,11 +564,11 @@ static void test_place(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		setup(NULL);
+		reset(NULL);
 		add_ram(cases[i].memory, 0);
 		set_kernel(MODULES, 4096, cases[i].text, cases[i].image);
 		if (cases[i].ramdisk)
-			set_module(&g.ramdisk, MODULES + 16 * MIB,
+			set_module(&img.ramdisk.at, MODULES + 16 * MIB,
 				   cases[i].ramdisk);
 		if (cases[i].dtb)
 			assert_loads(GUEST_RAM0_BASE + cases[i].text,
@@ -426,9 +584,9 @@ static void test_long_file(void **state)
 	(void)state;
 	add_ram(8 * MIB, 0);
 	set_kernel(MODULES, 8 * MIB - DTB_ROOM, 0, 4096);
-	assert_int_equal(load_guest(&d, &g), 0);
+	assert_int_equal(load(), 0);
 	assert_int_equal(vcpu.on_arg, GUEST_RAM0_BASE + 8 * MIB - DTB_ROOM);
-	setup(NULL);
+	reset(NULL);
 	add_ram(8 * MIB, 0);
 	set_kernel(MODULES, 8 * MIB - DTB_ROOM + 1, 0, 4096);
 	assert_refused(-ENOSPC, "too small");
@@ -444,16 +602,13 @@ static void test_second_bank(void **state)
 	set_kernel(MODULES, 4096, 0, 0);
 	assert_loads(GUEST_RAM0_BASE, GUEST_RAM0_BASE + 128 * MIB);
 	/* At the end of the bank, where this guest has no RAM. */
-	setup(NULL);
+	reset(NULL);
 	add_ram(64 * MIB, 0);
 	d.memory = GUEST_RAM0_SIZE + GIB;
 	set_kernel(MODULES, 4096, 0, 128 * MIB + 1);
-	nr_lines = 0;
-	assert_int_equal(load_guest(&d, &g), -EFAULT);
+	assert_fails(-EINVAL, "memory: none at 0xffff0000");
 	assert_int_equal(vcpu.on_arg,
 			 GUEST_RAM0_BASE + GUEST_RAM0_SIZE - DTB_ROOM);
-	assert_tidy();
-	assert_int_equal(nr_lines, 1);
 }
 
 /* RAM with a hole: an error, never a copy to somewhere else. */
@@ -465,9 +620,7 @@ static void test_hole(void **state)
 	add_ram(159 * MIB, 0);
 	d.ram[1].ipa.v += GIB;
 	set_kernel(MODULES, 3 * MIB, 0, 0);
-	assert_int_equal(load_guest(&d, &g), -EFAULT);
-	assert_tidy();
-	assert_int_equal(nr_lines, 1);
+	assert_fails(-EINVAL, "memory: none at 0x40100000");
 	assert_int_equal(*host_byte(mem, d.ram[1].pa.v), 0);
 	assert_int_equal(*host_byte(mem, d.ram[2].pa.v), 0);
 	assert_int_equal(*host_byte(mem, PA_BASE + FRAME_SIZE - PAGE_SIZE - 1),
@@ -481,32 +634,171 @@ static void test_errors(void **state)
 	(void)state;
 	add_ram(256 * MIB, 0);
 	set_kernel(MODULES, 4096, 0, 0);
-	set_module(&g.ramdisk, MODULES + 16 * MIB, 4096);
+	set_module(&img.ramdisk.at, MODULES + 16 * MIB, 4096);
 	no_hyp = true;
 	assert_refused(-ENOMEM, "no memory for its device tree");
 	no_hyp = false;
 	tree_err = -ENOSPC;
-	assert_refused(-ENOSPC, "device tree cannot be made");
+	assert_fails(-ENOSPC, "device tree cannot be made");
+	tree_err = -EINVAL;
+	assert_fails(-EINVAL, is_signed ? "one: image: fdt: node: reason"
+					: "one: fdt: node: reason");
 	tree_err = 0;
 	nr_lines = 0;
 	assert_loads(GUEST_RAM0_BASE, GUEST_RAM0_BASE + 128 * MIB);
 }
 
+/* The copy, not the source, is what is hashed and what runs. */
+static void forge(void)
+{
+	memset(host_byte(mem, img.kernel.at.base), 0x11, img.kernel.at.size);
+}
+
+static void forge_header(void)
+{
+	set_header(8, 0x1000);
+}
+
+static void forge_code(void)
+{
+	*host_byte(mem, img.kernel.at.base + 4095) ^= 1;
+}
+
+static void test_forged(void **state)
+{
+	u8 before[4096];
+
+	(void)state;
+	add_ram(256 * MIB, 0);
+	set_kernel(MODULES, sizeof(before), 0, 4096);
+	memcpy(before, host_byte(mem, MODULES), sizeof(before));
+	after_hash = forge;
+	assert_int_equal(load(), 0);
+	assert_at(GUEST_RAM0_BASE, before, sizeof(before));
+	/* Between the look at the header and the copy. */
+	for (unsigned int i = 0; i < 2; i++) {
+		reset(NULL);
+		add_ram(256 * MIB, 0);
+		set_kernel(MODULES, sizeof(before), 0, 4096);
+		before_copy = i ? forge_header : forge_code;
+		if (is_signed)
+			assert_fails(-EINVAL, "one: image: kernel: its data "
+					      "does not have the signed hash");
+		else if (i)
+			assert_fails(-EINVAL, "one: kernel: changed while it "
+					      "was copied");
+		else
+			assert_int_equal(load(), 0);
+	}
+}
+
+/* A header that lies in two pieces of RAM is compared whole. */
+static void test_split_header(void **state)
+{
+	(void)state;
+	add_ram(FRAME_SIZE, 0);
+	add_ram(254 * MIB, 0);
+	set_kernel(MODULES, 4096, FRAME_SIZE - 12, 0);
+	before_copy = forge_header;
+	assert_fails(-EINVAL, is_signed ? "signed hash" : "changed while");
+	before_copy = NULL;
+	reset(NULL);
+	add_ram(FRAME_SIZE, 0);
+	add_ram(254 * MIB, 0);
+	set_kernel(MODULES, 4096, FRAME_SIZE - 12, 0);
+	assert_loads(GUEST_RAM0_BASE + FRAME_SIZE - 12,
+		     GUEST_RAM0_BASE + 128 * MIB);
+}
+
+/* One bit of each part, wherever it is. */
+static void test_mismatch(void **state)
+{
+	static const char *const names[] = {"kernel", "ramdisk", "fdt"};
+	struct load_part *parts[] = {&img.kernel, &img.ramdisk, &img.dtb};
+	char want[80];
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		for (unsigned int n = 0; n < 3; n++) {
+			reset(NULL);
+			add_ram(256 * MIB, 0);
+			set_kernel(MODULES, 3 * WORK_PIECE, 0, 0);
+			set_module(&parts[1]->at, MODULES + 16 * MIB, MIB);
+			set_module(&parts[2]->at, MODULES + 32 * MIB, PARTIAL);
+			assert_int_equal(load(), 0);
+			forget_memory();
+			set_kernel(MODULES, 3 * WORK_PIECE, 0, 0);
+			set_module(&parts[1]->at, MODULES + 16 * MIB, MIB);
+			set_module(&parts[2]->at, MODULES + 32 * MIB, PARTIAL);
+			*host_byte(mem, parts[i]->at.base +
+						(parts[i]->at.size - 65) * n / 2 +
+						64) ^= 0x40;
+			snprintf(want, sizeof(want),
+				 "refused: one: image: %s: its data does not "
+				 "have the signed hash",
+				 names[i]);
+			nr_lines = 0;
+			/* With the hashes of before. */
+			assert_int_equal(load_guest(&d, &g, &img), -EINVAL);
+			assert_string_equal(line, want);
+			assert_int_equal(nr_lines, 1);
+			assert_tidy();
+		}
+}
+
+static void test_partial(void **state)
+{
+	(void)state;
+	for (u64 size = PARTIAL - 1; size <= PARTIAL + 1; size++) {
+		reset(NULL);
+		add_ram(256 * MIB, 0);
+		set_kernel(MODULES, 4096, 0, 0);
+		set_module(&img.dtb.at, MODULES + 16 * MIB + 4, size);
+		if (size <= PARTIAL)
+			assert_loads(GUEST_RAM0_BASE,
+				     GUEST_RAM0_BASE + 128 * MIB);
+		else
+			assert_refused(-EINVAL, "fdt: 32769 bytes: at most "
+						"32768");
+	}
+}
+
+/* Where all of the board's memory is for EL2. */
+static int map_memory(void **state)
+{
+	void *at = direct_ptr(PADDR(PA_BASE));
+
+	if (reserve_memory(state))
+		return -1;
+	return mmap(at, PA_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED_NOREPLACE, mem_fd, 0) == at
+		       ? 0
+		       : -1;
+}
+
+#define BOTH(test)                                                             \
+	cmocka_unit_test_setup(test, setup),                                   \
+		cmocka_unit_test_setup(test, setup_signed)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_simple, setup),
-		cmocka_unit_test_setup(test_no_ramdisk, setup),
-		cmocka_unit_test_setup(test_odd_addresses, setup),
-		cmocka_unit_test_setup(test_pieces, setup),
-		cmocka_unit_test_setup(test_header, setup),
-		cmocka_unit_test_setup(test_too_short, setup),
-		cmocka_unit_test_setup(test_place, setup),
-		cmocka_unit_test_setup(test_long_file, setup),
-		cmocka_unit_test_setup(test_second_bank, setup),
-		cmocka_unit_test_setup(test_hole, setup),
-		cmocka_unit_test_setup(test_errors, setup),
+		BOTH(test_simple),
+		BOTH(test_no_ramdisk),
+		BOTH(test_odd_addresses),
+		BOTH(test_pieces),
+		BOTH(test_header),
+		BOTH(test_too_short),
+		BOTH(test_place),
+		BOTH(test_long_file),
+		BOTH(test_second_bank),
+		BOTH(test_hole),
+		BOTH(test_errors),
+		BOTH(test_forged),
+		BOTH(test_split_header),
+		BOTH(test_partial),
+		cmocka_unit_test_setup(test_mismatch, setup_signed),
 	};
 
-	return cmocka_run_group_tests(tests, reserve_memory, NULL);
+	return cmocka_run_group_tests(tests, map_memory, NULL);
 }

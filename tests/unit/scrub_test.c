@@ -18,6 +18,8 @@
 
 #include "memhost.h"
 
+#undef CONFIG_ALLOW_UNSIGNED
+#define CONFIG_ALLOW_UNSIGNED 1
 #include "../../kernel/build.c"
 
 #define AREA	    (64 * MIB) /* what a guest's RAM is found in */
@@ -141,11 +143,32 @@ void arch_reboot(void)
 	abort();
 }
 
-int describe_chosen(const void *fdt, enum when_all_off *out,
+const struct verify_ring verify_built_in = {.nr = 0};
+
+int describe_chosen(const void *fdt, struct describe_chosen *out,
 		    struct describe_error *err)
 {
-	*out = ALL_OFF_STAY;
+	*out = (struct describe_chosen){.when_all_off = ALL_OFF_STAY};
 	return 0;
+}
+void describe_revoked(const struct describe_chosen *c, unsigned int n,
+		      u8 out[DESCRIBE_FINGERPRINT])
+{
+	fail_msg("none is revoked");
+}
+int fit_open(const void *fit, u64 size, const char *config, u32 min_version,
+	     const struct verify_ring *ring, struct fit_guest *out,
+	     struct fit_error *err)
+{
+	fail_msg("none is signed");
+	return -EINVAL;
+}
+int mmu_map_direct(paddr_t pa, u64 size)
+{
+	return 0;
+}
+void mmu_unmap_direct(paddr_t pa, u64 size)
+{
 }
 bool describe_next(const void *fdt, struct dt_node *node)
 {
@@ -316,7 +339,8 @@ int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
 }
 
 /* As a guest would find it; then as a guest leaves it. */
-int load_guest(struct domain *d, const struct describe_guest *g)
+int load_guest(struct domain *d, const struct describe_guest *g,
+	       struct load_image *img)
 {
 	u64 total = 0;
 

@@ -85,6 +85,7 @@ static int setup(void **state)
 		d->state = DOMAIN_RUNNING;
 		d->memory = 64 * MIB;
 		d->nr_vcpus = 1 + i;
+		d->is_signed = true;
 		d->pool = (struct pool){.size = 128 * KIB,
 					.used = 32 * KIB,
 					.nr_free = 2};
@@ -146,9 +147,10 @@ static void test_list(void **state)
 {
 	guests[0].state = DOMAIN_OFF;
 	guests[0].stop_reason = STOP_CRASH;
+	guests[0].is_signed = false;
 	assert_string_equal(
 		type("list\r"),
-		"list\n(sk) d1   g1               crashed    1 vCPUs     64 MiB\n"
+		"list\n(sk) d1   g1               crashed    1 vCPUs     64 MiB UNSIGNED\n"
 		"(sk) d3   g3               running    2 vCPUs     64 MiB\n" SHELL_PROMPT);
 }
 
@@ -196,6 +198,43 @@ static void test_figures(void **state)
 	assert_non_null(strstr(out, "d3: 128 KiB of the hypervisor's, 24 KiB"));
 	type("log\r");
 	assert_int_equal(nr_logs, 1);
+}
+
+/* All that there is room for; the oldest stay. */
+static void test_measurements(void **state)
+{
+	struct measurement m = {.domain = 3, .version = 4294967295};
+	unsigned int nr = 0;
+
+	assert_string_equal(type("measurements\r"),
+			    "measurements\n" SHELL_PROMPT);
+	strcpy(m.name, "a-name-that-has-31-characters-x");
+	m.digest[0] = 0xa7;
+	m.digest[31] = 0x0f;
+	m.key = "a-key-that-has-31-characters-xx";
+	measure_add(&m);
+	m = (struct measurement){.domain = 1, .name = "b"};
+	measure_add(&m);
+	/* A copy was kept. */
+	m.domain = 9;
+	assert_string_equal(
+		type("measurements\r"),
+		"measurements\n"
+		"(sk) d3 a-name-that-has-31-characters-x sha256 "
+		"a70000000000000000000000000000000000000000000000000000000000000f"
+		" key \"a-key-that-has-31-characters-xx\" version 4294967295\n"
+		"(sk) d1 b sha256 "
+		"0000000000000000000000000000000000000000000000000000000000000000"
+		" UNSIGNED\n" SHELL_PROMPT);
+	for (unsigned int i = 0; i < 1000; i++)
+		measure_add(&m);
+	while (measure_get(nr))
+		nr++;
+	assert_true(nr >= CONFIG_MAX_DOMAINS && nr >= 64 && nr < 1000);
+	assert_int_equal(measure_get(0)->domain, 3);
+	assert_int_equal(measure_get(1)->domain, 1);
+	assert_int_equal(measure_get(nr - 1)->domain, 9);
+	assert_null(measure_get(~0U));
 }
 
 static void test_acts(void **state)
@@ -251,6 +290,7 @@ int main(void)
 		cmocka_unit_test_setup(test_list, setup),
 		cmocka_unit_test_setup(test_vcpus, setup),
 		cmocka_unit_test_setup(test_figures, setup),
+		cmocka_unit_test_setup(test_measurements, setup),
 		cmocka_unit_test_setup(test_acts, setup),
 		cmocka_unit_test_setup(test_reboot, setup),
 	};

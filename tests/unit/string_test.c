@@ -73,6 +73,25 @@ static void test_memcpy(void **state)
 		}
 }
 
+/* Long ones at all alignments, some of which move whole words. */
+static void test_memcpy_long(void **state)
+{
+	static u8 src[5000], buf[5100], want[5100];
+
+	(void)state;
+	fill(src, sizeof(src));
+	for (size_t n = sizeof(src) - 70; n <= sizeof(src) - WORD; n++)
+		for (unsigned int i = 0; i < WORD * WORD; i++) {
+			size_t to = i / WORD, from = i % WORD;
+
+			__builtin_memset(buf, 0xa5, sizeof(buf));
+			__builtin_memset(want, 0xa5, sizeof(want));
+			__builtin_memcpy(want + to, src + from, n);
+			memcpy(buf + to, src + from, n);
+			same(buf, want, sizeof(buf));
+		}
+}
+
 static void check_move(size_t to, size_t from, size_t n)
 {
 	_Alignas(16) static u8 buf[3 * BUF_SIZE], want[3 * BUF_SIZE];
@@ -308,6 +327,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memcpy),
+		cmocka_unit_test(test_memcpy_long),
 		cmocka_unit_test(test_memmove),
 		cmocka_unit_test(test_memset),
 		cmocka_unit_test(test_memcmp),

@@ -100,9 +100,18 @@ void ipi_send(unsigned int cpu, u32 reasons)
 	assert_int_equal(cpu, 0);
 	ipi |= reasons;
 }
+static bool irqs_open;
+static unsigned int nr_masks;
+
+void arch_mask_irqs(bool mask)
+{
+	irqs_open = !mask;
+	nr_masks++;
+}
 /* Back when the scheduler has chosen the worker again. */
 void arch_take_irqs(void)
 {
+	assert_false(irqs_open);
 	nr_points++;
 	if (!__atomic_load_n(&ready, __ATOMIC_SEQ_CST)) {
 		/* Blocked, but without an interrupt it is not left. */
@@ -299,6 +308,35 @@ static void test_points(void **state)
 	assert_int_equal(nr_blocks, 1);
 }
 
+/* Nested as hashing does it: each gives back what it found. */
+static void preemptible(struct work *w)
+{
+	note(w);
+	assert_false(work_preempt(true));
+	assert_true(irqs_open);
+	assert_true(work_preempt(false));
+	assert_false(irqs_open);
+	assert_false(work_preempt(false));
+	assert_false(irqs_open);
+	assert_false(work_preempt(true));
+	assert_true(work_preempt(true));
+	assert_true(irqs_open);
+	assert_true(work_preempt(false));
+	assert_false(irqs_open);
+	assert_int_equal(nr_masks, 6);
+	note(w);
+}
+
+static void test_preempt(void **state)
+{
+	(void)state;
+	nr_masks = 0;
+	work_submit(&works[3], preemptible);
+	submit(2);
+	run();
+	assert_string_equal(done, "332");
+}
+
 static struct many {
 	struct work work;
 	unsigned int cpu, nr;
@@ -366,6 +404,7 @@ int main(void)
 		cmocka_unit_test_setup(test_before_block, setup),
 		cmocka_unit_test_setup(test_after_block, setup),
 		cmocka_unit_test_setup(test_points, setup),
+		cmocka_unit_test_setup(test_preempt, setup),
 		cmocka_unit_test_setup(test_at_once, setup),
 	};
 
