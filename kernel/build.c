@@ -316,11 +316,16 @@ static void revoke_keys(void)
 
 static void read_keys(void)
 {
+	char hex[2 * SHA256_SIZE + 1];
+
 	plan.ring = verify_built_in;
 	revoke_keys();
 	for (unsigned int i = 0; i < plan.ring.nr; i++) {
 		const struct verify_key *k = &plan.ring.keys[i];
 
+		fmt_hex(hex, k->fingerprint, SHA256_SIZE);
+		log_line("key \"%s\": %s %s, fingerprint %s", k->name,
+			 verify_algo_name(k), verify_padding_name(k), hex);
 		if (plan.ring.revoked & BIT(i))
 			log_line("key \"%s\" is revoked", k->name);
 		else if (k->development)

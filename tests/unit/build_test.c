@@ -21,9 +21,13 @@ static bool allow_unsigned;
 #include "../../kernel/build.c"
 
 #define MODULE (GIB + 0x123008)
-#define DEV_WARNING                                                            \
-	"! key \"dev\" is a DEVELOPMENT KEY: whoever has its folder can sign " \
-	"guests|"
+#define ZEROS  "000000000000000000000000000000000000000000000000000000000000"
+#define DEV    "key \"dev\": algo padding, fingerprint 0100" ZEROS "|"
+#define PROD   "key \"prod\": algo padding, fingerprint 02" ZEROS "09|"
+/* Of both keys, the first one being nobody's secret. */
+#define DEV_WARNING                                                                \
+	DEV "! key \"dev\" is a DEVELOPMENT KEY: whoever has its folder can sign " \
+	    "guests|" PROD
 #define NOT_ATTESTED                                                           \
 	"! description: not attested by the loader: who can write the boot "   \
 	"medium controls it|"
@@ -36,6 +40,14 @@ static struct verify_key keys[] = {
 	{.name = "dev", .development = true, .fingerprint = {1}},
 	{.name = "prod", .fingerprint = {2, [31] = 9}},
 };
+const char *verify_algo_name(const struct verify_key *k)
+{
+	return "algo";
+}
+const char *verify_padding_name(const struct verify_key *k)
+{
+	return "padding";
+}
 const struct verify_ring verify_built_in = {.keys = keys, .nr = 2};
 
 static struct describe_guest guests[3];
@@ -48,7 +60,8 @@ static u64 now;
 static struct {
 	u64 pa, size;
 } maps[8];
-static unsigned int nr_maps, nr_opened, nr_loads, nr_starts, nr_pools, nr_owned;
+static unsigned int nr_points, nr_maps, nr_opened, nr_loads, nr_starts,
+	nr_pools, nr_owned;
 static int map_err, fit_err, load_err;
 static unsigned int map_err_at;
 static bool has_ramdisk;
@@ -228,8 +241,10 @@ u64 time_now(void)
 {
 	return now;
 }
+/* Where the one that was just started may run. */
 void work_point(void)
 {
+	nr_points++;
 }
 void ptimer_vcpu_init(struct vcpu *v)
 {
@@ -320,7 +335,9 @@ void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
 }
 void domain_start(struct domain *d)
 {
-	nr_starts++;
+	/* Each at once, not behind the loading of all. */
+	assert_int_equal(++nr_starts, nr_loads);
+	nr_points = 0;
 }
 
 static int setup(void **state)
@@ -388,6 +405,7 @@ static void boots(const char *want)
 	assert_string_equal(logged, want);
 	assert_int_equal(nr_maps, 0);
 	assert_int_equal(build.when_all_off, ALL_OFF_REBOOT);
+	assert_true(nr_points || !nr_starts);
 	assert_int_equal(nr_owned, nr_starts);
 	assert_int_equal(nr_pools, nr_starts);
 	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
@@ -520,8 +538,7 @@ static void test_keys(void **state)
 	revoked[2][0] = 1;
 	boots("revoked key "
 	      "0000000000000000000000000000000000000000000000000000000000000009"
-	      " is none of this build|"
-	      "key \"dev\" is revoked|"
+	      " is none of this build|" DEV "key \"dev\" is revoked|" PROD
 	      "description: attested by the loader: U-Boot|"
 	      "d1 a: verified, key \"prod\", version 3, sha256 " HEX "|"
 	      "d1 a: started, 1 vCPU, 4 MiB|");

@@ -4,7 +4,7 @@
  * zero in the caches and in memory before its kernel is loaded, and what it
  * gives back is before anyone else can have it. Building a guest, undoing that
  * and a domain's end, each with RAM full of secrets; and the instruction
- * caches are invalidated between the last load and the first start.
+ * caches are invalidated between its load and its start.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -58,6 +58,14 @@ static char trace[64]; /* dsb, ic, isb and starts since the last load */
 u64 host_sysreg_read(const char *name)
 {
 	return !strcmp(name, "ctr_el0") ? ctr : dczid;
+}
+const char *verify_algo_name(const struct verify_key *k)
+{
+	return "";
+}
+const char *verify_padding_name(const struct verify_key *k)
+{
+	return "";
 }
 void panic(const char *fmt, ...)
 {
@@ -531,19 +539,20 @@ static void test_pieces(void **state)
 	assert_int_equal(loads, 1);
 	assert_int_equal(nr_pieces, 5);
 	assert_int_equal(domains[1]->nr_ram, 5);
-	assert_int_equal(seen, 129);
+	/* And one after the start, one while its module is unmapped. */
+	assert_int_equal(seen, 129 + 2);
 	assert_int_equal(build.scrub_ticks, 129 * TICKS_A_SEE);
 	drop_pools();
 }
 
-/* Once, after all that was loaded and before any guest runs. */
+/* After each guest's loading, before it runs. */
 static void test_icache(void **state)
 {
 	(void)state;
 	add_guest(2 * MIB, 1);
 	add_guest(2 * MIB, 1);
 	build_guests();
-	assert_int_equal(iallus, 1);
+	assert_int_equal(iallus, 2);
 	assert_int_equal(strncmp(trace, "DIDBS", 5), 0);
 	drop_pools();
 }

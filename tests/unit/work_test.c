@@ -92,6 +92,7 @@ void sched_block(struct vcpu *v)
 	assert_ptr_equal(v, &work.vcpu);
 	once(&before_block);
 	nr_blocks++;
+	cpus[0].sched.resched = 1;
 	__atomic_store_n(&ready, false, __ATOMIC_SEQ_CST);
 	once(&after_block);
 }
@@ -121,9 +122,12 @@ void arch_take_irqs(void)
 		if (!__atomic_load_n(&ready, __ATOMIC_SEQ_CST))
 			longjmp(idle, 1);
 	} else {
+		/* Somebody was woken who is to run before the worker, or not. */
+		assert_int_equal(ipi, cpus[0].sched.resched ? IPI_WAKE : 0);
 		ipi = 0;
 		once(&others);
 	}
+	cpus[0].sched.resched = 0;
 }
 
 /* CPU 0 has nothing else to run, until the worker sleeps. */
