@@ -145,6 +145,17 @@ void test_fp(void)
 	ok(fp_check(FP_SEED) == 0, "FP/SIMD registers across WFI");
 }
 
+/* While others come and go: a second of looking, and of being preempted. */
+void test_fp_long(void)
+{
+	u64 end = now() + 1000000 * ticks_per_us(), bad = 0, rounds = 0;
+
+	fp_fill(FP_SEED);
+	for (; now() < end; rounds++)
+		bad |= fp_check(FP_SEED);
+	ok(rounds > 1000 && bad == 0, "FP/SIMD registers over a second");
+}
+
 /* --- console input -------------------------------------------------------- */
 
 #define UART_FR	     0x18

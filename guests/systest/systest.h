@@ -16,6 +16,7 @@ void test_idregs(void);
 void test_sysregs(void);
 void test_memory(void);
 void test_fp(void);
+void test_fp_long(void);
 void test_input(void);
 void test_rtc(void);
 

@@ -8,8 +8,9 @@ import subprocess
 import pytest
 
 from harness import (BUILD, TOP, WORK, Boot, Guest, bare, build,
-                     expect, expect_clean, expect_not, expect_status, hello,
-                     image_of, of_round, one_at_a_time, report, sign)
+                     expect, expect_clean, expect_not, expect_status, expect_tap,
+                     hello, image_of, of_round, one_at_a_time, report, sign,
+                     systest)
 from skerry_pack import fdt
 
 KEYS = os.path.join(BUILD, "test-keys")
@@ -247,3 +248,15 @@ def test_control_loop(algo, plain):
                        r"^\(d1\) ok 1 - rt: ")]
     assert order == sorted(order), report(result, f"order {order}")
     expect(result, r"^\(sk\) d2 large: off$", 1)
+
+
+def test_simd_registers():
+    """EL2 hashes with the SIMD registers that a guest beside it uses."""
+    result = Boot("verify-simd", [systest("fplong"), large("large", 32)],
+                  cpus=1, timeout=60).run()
+    expect_clean(result)
+    expect_tap(result, 1)
+    order = [next(i for i, l in enumerate(result.lines) if re.search(p, l))
+             for p in (r"^\(d1\) # fplong", r"d2 large: verified",
+                       r"^\(d1\) ok 1 - FP")]
+    assert order == sorted(order), report(result, f"order {order}")
