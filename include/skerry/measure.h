@@ -9,11 +9,11 @@
 #include <skerry/sha256.h>
 
 struct measurement {
+	const char *key; /* NULL: unsigned */
+	u32 version;
 	unsigned int domain;	       /* id */
 	char name[DESCRIBE_NAME_SIZE]; /* of the guest */
 	u8 digest[SHA256_SIZE];
-	const char *key; /* NULL: unsigned */
-	u32 version;
 };
 
 /* Entry by entry; the oldest are kept when there is no room for more. */

@@ -134,7 +134,7 @@ void sha256_update(struct sha256 *s, const void *data, size_t size)
 
 	assert_true(preempt);
 	assert_false(view_open[0]);
-	assert_in_range(size, 0, WORK_PIECE);
+	assert_in_range(size, 0, PARTIAL);
 	if (view_open[1]) {
 		assert_true(off + size <= FRAME_SIZE);
 		at = poc + view_pa[1] - PA_BASE + off;
@@ -271,7 +271,6 @@ static int setup(void **state)
 	is_signed = false;
 	return reset(state);
 }
-
 static int setup_signed(void **state)
 {
 	is_signed = true;
@@ -356,7 +355,7 @@ static void assert_loads(u64 entry, u64 dtb)
 	nr_hashed = 0;
 	assert_int_equal(load(), 0);
 	assert_true(nr_points >=
-		    (img.kernel.at.size + img.ramdisk.at.size) / WORK_PIECE);
+		    (img.kernel.at.size + img.ramdisk.at.size) / (16 * KIB));
 	assert_tidy();
 	assert_int_equal(nr_lines, 0);
 	assert_int_equal(vcpu.on_entry, entry);
@@ -653,12 +652,10 @@ static void forge(void)
 {
 	memset(host_byte(mem, img.kernel.at.base), 0x11, img.kernel.at.size);
 }
-
 static void forge_header(void)
 {
 	set_header(8, 0x1000);
 }
-
 static void forge_code(void)
 {
 	*host_byte(mem, img.kernel.at.base + 4095) ^= 1;
@@ -701,7 +698,6 @@ static void test_split_header(void **state)
 	set_kernel(MODULES, 4096, FRAME_SIZE - 12, 0);
 	before_copy = forge_header;
 	assert_fails(-EINVAL, is_signed ? "signed hash" : "changed while");
-	before_copy = NULL;
 	reset(NULL);
 	add_ram(FRAME_SIZE, 0);
 	add_ram(254 * MIB, 0);

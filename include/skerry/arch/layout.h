@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * EL2's virtual address space (48 bits; docs/memory-map.md). Also included by
- * assembly and the linker script, so constants only.
+ * assembly and the linker script, so constants only. Of its stack the worker
+ * uses 5,248 bytes at most, for an ECDSA signature.
  */
 #pragma once
 
@@ -10,6 +11,5 @@
 #define EL2_DEVICE_BASE	 0x900000000000
 #define EL2_WINDOW_BASE	 0xa00000000000
 #define EL2_STACK_BASE	 0xb00000000000
-/* Of them the worker uses 5,248 bytes at most, for an ECDSA signature. */
 #define EL2_STACK_SIZE	 0x3000
 #define EL2_STACK_STRIDE 0x10000
