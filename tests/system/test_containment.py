@@ -28,7 +28,7 @@ ATTACKS = {
     # Undefined with a stack pointer that is none; states that EL1 has not.
     "jump": (100, 20000, [UNKNOWN, ILLEGAL, IABT, PC_ALIGN, BRK]),
     # Random words as code at EL0, A64, A32 and T32: nothing gets by EL1.
-    "user": (50, 10000, [UNKNOWN, SVC, IABT_LOW, DABT_LOW]),
+    "user": (100, 10000, [UNKNOWN, SVC, IABT_LOW, DABT_LOW]),
     # Each register is emulated, the guest's own or undefined; switching
     # between vCPUs keeps those of rt, or it would not go on.
     "sysreg": (100, 50000, [UNKNOWN]),
@@ -189,7 +189,7 @@ def test_newer_cpu(what, cpu):
 def test_neighbours_end():
     """Guests that end, and one that crashes, while the loop runs: letting go
     of their vCPUs and memory takes no time that it needs."""
-    periods = 80
+    periods = 160
     guests = [systest("vectors", "lost"), rt(periods=periods, max_late_us=200)]
     guests += [spin(f"spin{i}", 5 * i, mib=64) for i in range(1, 5)]
     result = Boot("contain-end", guests, cpus=1, timeout=90).run()
