@@ -80,3 +80,21 @@ $O/unit/init_memory_test: kernel/init.c
 unit-gicv2_test := $(addprefix arch/arm64/,gic.c gicv2.c gicv3.c)
 unit-gicv3_test := $(unit-gicv2_test)
 unit-branch_test := arch/arm64/branch.c
+# FITs and keys are made at build: fit/made is the stamp. mbedTLS once for all.
+fit-made := $O/unit/fit/made
+$(fit-made): tests/unit/fitgen.py tests/unit/sigvectors.py tools/genkeys.py
+	$(call run,FIT) $(PY) tests/unit/fitgen.py $(@D) && \
+	  $(PY) tests/unit/sigvectors.py $(@D)/keys $(@D) && touch $@
+tls-host := $O/host/libtls.a
+tls-host-flags := -std=gnu11 -g -O2 -D__HOST__ $(host-tls) \
+  $(if $(COVERAGE),,-fsanitize=address)
+$O/host/mbedtls/%.o: third_party/mbedtls/%.c lib/mbedtls/config.h $(hdr) Makefile
+	$(call run,HCC) $(HOSTCC) $(tls-host-flags) -c -o $@ $<
+$(tls-host): $(patsubst third_party/%.c,$O/host/%.o,$(tls))
+	$(call run,AR ) ar rcs $@ $^
+wrap = -Wl,--wrap=$1
+fit-cflags := $(host-tls) -I$O/unit/fit '-DFITS="$O/unit/fit/"'
+unit-verify_test := kernel/verify.c kernel/sha256.c $(tls-host)
+unit-cflags-verify_test := $(fit-cflags) \
+  $(call wrap,mbedtls_memory_buffer_alloc_init)
+$O/unit/verify_test: $(fit-made)
