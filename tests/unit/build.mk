@@ -98,3 +98,10 @@ unit-verify_test := kernel/verify.c kernel/sha256.c $(tls-host)
 unit-cflags-verify_test := $(fit-cflags) \
   $(call wrap,mbedtls_memory_buffer_alloc_init)
 $O/unit/verify_test: $(fit-made)
+unit-fit_forge_test := $(fit-srcs) $(unit-fdt) $(tls-host)
+unit-cflags-fit_forge_test := $(fit-cflags) -Wno-missing-field-initializers
+$O/unit/fit_forge_test: $(fit-made) tests/unit/forgeries.h
+unit-fit_test := $(unit-fit_forge_test)
+unit-cflags-fit_test := $(fit-cflags) \
+  $(call wrap,mbedtls_memory_buffer_alloc_init)
+$O/unit/fit_test: $(fit-made)

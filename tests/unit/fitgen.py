@@ -90,7 +90,7 @@ def source(images, configs):
 """
 
 
-def make_fit(out, name, key, layout, second=None):
+def make_fit(out, name, key, layout, second=None, configs=None):
     """Two signed configurations if there is a second key, else one of a
     kernel only."""
     parts = 'kernel = "kernel-1"; ramdisk = "ramdisk-1"; fdt = "fdt-1";'
@@ -100,7 +100,7 @@ def make_fit(out, name, key, layout, second=None):
             2, 'kernel = "kernel-2"; ramdisk = "ramdisk-1";', second, 7)
     else:
         images = image("kernel-1", "kernel", 1)
-        configs = config(1, 'kernel = "kernel-1";', key, 0)
+        configs = configs or config(1, 'kernel = "kernel-1";', key, 0)
     with open(os.path.join(out, name + ".its"), "w", encoding="ascii") as f:
         f.write(source(images, configs))
     run("mkimage", "-q", "-f", name + ".its", "-k", "keys", *LAYOUT[layout],
@@ -119,6 +119,13 @@ def main():
             make_fit(out, f"{key}-{layout}", key, layout)
     make_fit(out, "mixed-in", "rsa2048", "in", "other")
     make_fit(out, "unsigned-in", "", "in", "")
+    both = config(1, 'kernel = "kernel-1";', "rsa2048", 0).replace(
+        "	signature-1 {", """	signature-2 {
+		algo = "sha256,rsa2048"; key-name-hint = "other";
+		sign-images = "kernel", "fdt", "ramdisk";
+	};
+	signature-1 {""")
+    make_fit(out, "both-in", None, "in", configs=both)
     run("/usr/bin/python3", os.path.join(TOP, "tools/genkeys.py"), "--header",
         os.path.join(out, "keys.h"),
         *(os.path.join(out, "keys", k + ".key") +
