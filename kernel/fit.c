@@ -193,7 +193,7 @@ static int check_tree(struct reader *r)
 		return refuse(r, "/", "truncated: %lu bytes of %u", r->size,
 			      fdt_totalsize(h));
 	err = fdt_version(h) != 17 || fdt_off_dt_struct(h) % 4 ||
-	      fdt_check_header(h);
+	      fdt_off_mem_rsvmap(h) % 8 || fdt_check_header(h);
 	if (!err && check_bounds(r))
 		return -EINVAL;
 	if (err || fdt_check_full(r->fit, fdt_totalsize(h)))

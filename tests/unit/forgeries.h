@@ -469,6 +469,7 @@
 {"boot_cpuid_phys", NULL, {{WORD, HDR(boot_cpuid_phys), .num = 7}}, NULL},
 {"reserved memory", NULL, {{WORD, .len = 40 + 4, .num = 0}}, NULL},
 {"reserved memory without an end", NULL, {{WORD, HDR(off_mem_rsvmap), .num = 0}}, DAMAGED},
+{"reserved memory unaligned", NULL, {{MOVE, HDR(off_mem_rsvmap), .num = 4}}, DAMAGED},
 {"reserved memory beyond the end", NULL, {{WORD, HDR(off_mem_rsvmap), .num = 0xfffffff8}}, DAMAGED},
 {"FDT_END at once", NULL, {{WORD, .len = 0x38, .num = FDT_END}}, "/: no node images"},
 {"FDT_END in the root", NULL, {{WORD, .len = 0x40, .num = FDT_END}}, DAMAGED},
