@@ -61,6 +61,16 @@ static inline void check_part(struct verdict *v, const u8 *fit, const char *name
 			 "%s: its data does not have the signed hash", name);
 }
 
+static inline bool is_printable(const char *s, size_t room)
+{
+	size_t len = strnlen(s, room);
+
+	for (size_t i = 0; i < len; i++)
+		if (s[i] < ' ' || s[i] > '~')
+			return false;
+	return len && len < room;
+}
+
 /* Of `size` bytes that end where the sanitizer sees it. */
 static inline void judge(struct verdict *v, const void *data, size_t size,
 			 const char *config, u32 min_version,
@@ -75,8 +85,10 @@ static inline void judge(struct verdict *v, const void *data, size_t size,
 	v->err = fit_open(copy, size, config, min_version, ring, g, &err);
 	if (v->err) {
 		memcpy(v->text, err.text, sizeof(v->text));
+		if (!is_printable(err.text, sizeof(err.text)))
+			strcpy(v->text, "a refusal that must not be printed");
 		if (memcmp(g, &zero, sizeof(zero)))
-			strcpy(v->text, "refused, but with a result");
+			strcpy(v->text, "a refusal with a result");
 	} else {
 		check_part(v, copy, "kernel", &g->kernel, v->parts[0]);
 		check_part(v, copy, "ramdisk", &g->ramdisk, v->parts[1]);
