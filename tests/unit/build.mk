@@ -105,3 +105,16 @@ unit-fit_test := $(unit-fit_forge_test)
 unit-cflags-fit_test := $(fit-cflags) \
   $(call wrap,mbedtls_memory_buffer_alloc_init)
 $O/unit/fit_test: $(fit-made)
+# For tests/tools/test_fit_checks.py: all but kernel/fit.c, without sanitizers,
+# and the flags that it needs.
+fit-mutant-flags = $(filter-out -fsan% -fno-san% -M%,$(unit-cflags)) -w
+fit-mutant: $(hdr) $(fit-made)
+	$Qmkdir -p $O/mutant/fit
+	$Qset -e; for t in tests/unit/fit_test tests/unit/fit_forge_test \
+	    kernel/verify; do $(HOSTCC) $(fit-mutant-flags) $(fit-cflags) -c \
+	  -o $O/mutant/fit/$${t##*/}.o $$t.c; done
+	$Q$(HOSTCC) $(fit-mutant-flags) -O2 $(host-tls) -r -nostdlib \
+	  -o $O/mutant/fit/rest.o $(unit-fdt) $(tls) \
+	  $(filter-out kernel/fit.c kernel/verify.c,$(fit-srcs))
+	$Qprintf '%s\n' $(fit-mutant-flags) -O0 $(host-tls) >$O/mutant/fit/flags
+.PHONY: fit-mutant

@@ -38,6 +38,7 @@ enum op {
 	WORD,	  /* of the file, at `len`, becomes `num` */
 	MOVE,	  /* of the file, at `len`: `num` is added */
 	BYTE,	  /* of the file, at `len` from the strings' end, flipped */
+	SKEW,	  /* what is behind the reserved memory: `num` bytes later */
 	CUT,	  /* `num` bytes of the end */
 	GROW,	  /* `num` bytes more */
 	MANY,	  /* `num` properties */
@@ -183,6 +184,17 @@ static void do_node(const struct step *s)
 	}
 }
 
+static void skew(u32 by)
+{
+	size_t at = word_at(H(off_dt_struct));
+
+	memmove(file + at + by, file + at, file_size - at);
+	file_size += by;
+	move_word(H(off_dt_struct), by);
+	move_word(H(off_dt_strings), by);
+	move_word(H(totalsize), by);
+}
+
 static void do_file(const struct step *s)
 {
 	static const u8 zero[64 * KIB];
@@ -197,6 +209,8 @@ static void do_file(const struct step *s)
 		move_word(s->len, s->num);
 	else if (s->op == BYTE)
 		file[end - s->len] ^= 1;
+	else if (s->op == SKEW)
+		skew(s->num);
 	else if (s->op == CUT)
 		file_size -= s->num;
 	else if (s->op == GROW)

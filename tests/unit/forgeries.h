@@ -455,6 +455,8 @@
 {"totalsize smaller, in the padding", "rsa2048-in", {{MOVE, HDR(totalsize), .num = (u32)-4}}, NULL},
 {"totalsize unaligned", "two-ext", {{MOVE, HDR(totalsize), .num = (u32)-1}}, NULL},
 {"off_dt_struct unaligned", NULL, {{MOVE, HDR(off_dt_struct), .num = 2}}, DAMAGED},
+{"structure in order, but unaligned", NULL, {{SKEW, .num = 2}}, DAMAGED},
+{"structure in order, one word on", NULL, {{SKEW, .num = 4}}, NULL},
 {"off_dt_struct elsewhere", NULL, {{MOVE, HDR(off_dt_struct), .num = 4}}, DAMAGED},
 {"off_dt_struct in the header", NULL, {{WORD, HDR(off_dt_struct), .num = 0}}, DAMAGED},
 {"off_dt_struct of 4 GiB", NULL, {{WORD, HDR(off_dt_struct), .num = 0xfffffffc}}, DAMAGED},
