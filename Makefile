@@ -36,6 +36,9 @@ help:
 	@echo 'make test             every test; ends with "N passed, N failed"'
 	@echo 'make check            static checks and unit tests only'
 	@echo 'make bench            measure, next to the figures without Skerry'
+	@echo 'make mutants          changed FITs: none may be another guest (MUTANTS= SEED=)'
+	@echo 'make fuzz             the parsers under libFuzzer (FUZZ_RUNS=)'
+	@echo 'make soak             both of these for half an hour or more'
 	@echo 'make coverage         unit tests, and the lines of EL2 that they run'
 	@echo 'make size             text, data, bss and lines against the budget'
 	@echo 'make BOARD_defconfig  choose the configuration of a board'
@@ -191,6 +194,7 @@ endef
 $(foreach u,$(notdir $(units)),$(eval $(call unit-rule,$u)))
 unit: $(units)
 	$Qset -e; for t in $(units); do echo "  RUN $$t"; $$t; done
+-include tests/fuzz/build.mk
 # The tests once more, with gcov's counters; lines without a test by notes of
 # the target's compiler.
 ifneq ($(COVERAGE),)

@@ -15,7 +15,8 @@
 #include <skerry/work.h>
 
 #define MAX_DEPTH      8    /* of nodes; a FIT has 4 */
-#define MAX_TAGS       4096 /* nodes, properties, NOPs */
+#define MAX_TAGS       4096 /* of nodes, their ends, properties, NOPs */
+#define MAX_STRINGS    4096 /* bytes of names of properties */
 #define MAX_PROPS      64   /* of a signed node */
 #define MAX_SIGNATURES 4
 #define MAX_PATH       96
@@ -89,10 +90,18 @@ static bool find_cell(const struct dt_node *n, const char *name, u32 *val)
 	return true;
 }
 
-/*
- * One of the nodes that the signature must cover. A name with '@' is refused,
- * since U-Boot's lookup takes it for another one without.
- */
+/* '@' is refused since U-Boot's lookup takes such a name for one without. */
+static int check_name(struct reader *r, const char *dir, const char *name)
+{
+	for (const char *c = name; *c; c++)
+		if (*c <= ' ' || *c > '~' || *c == '@')
+			return refuse(
+				r, dir,
+				"a node's name has '@' or what cannot be printed");
+	return 0;
+}
+
+/* One of the nodes that the signature must cover. */
 static int add_node(struct reader *r, const char *dir, struct dt_node dt)
 {
 	struct node *n = &r->nodes[r->nr];
@@ -101,11 +110,8 @@ static int add_node(struct reader *r, const char *dir, struct dt_node dt)
 	unsigned int nr = 0;
 	int len;
 
-	for (const char *c = dt.name; *c; c++)
-		if (*c <= ' ' || *c > '~' || *c == '@')
-			return refuse(
-				r, *dir ? dir : "/",
-				"a node's name has '@' or what cannot be printed");
+	if (check_name(r, dir, dt.name))
+		return -EINVAL;
 	len = fmt_snprintf(n->path, MAX_PATH, "%s/%s", dir, dt.name);
 	if (len >= MAX_PATH)
 		return refuse(r, dir, "a name is longer than %u characters",
@@ -146,43 +152,53 @@ static int find_child(struct reader *r, const struct dt_node *parent,
 
 /* --- the tree as a whole ------------------------------------------------- */
 
-/* Bounded in depth and count, so that what follows takes bounded time. */
+/*
+ * Bounded in depth and count before anything else looks at it, so that what
+ * follows takes a time that is at most linear. Of a damaged tree it sees the
+ * part before the damage.
+ */
 static int check_bounds(struct reader *r)
 {
-	struct dt_node n = dt_path(r->fit, "", 0);
 	unsigned int tags = 0;
-	int depth = 0;
+	int at = 0, depth = 0;
+	u32 tag;
 
+	if (fdt_size_dt_strings(r->fit) > MAX_STRINGS)
+		return refuse(r, "/",
+			      "more than %u bytes of names of properties",
+			      MAX_STRINGS);
 	do {
-		const u32 *at = n.props;
-		struct dt_prop p;
-
-		if (depth > MAX_DEPTH)
+		tag = fdt_next_tag(r->fit, at, &at);
+		depth += tag == FDT_BEGIN_NODE;
+		depth -= tag == FDT_END_NODE;
+		if (depth > MAX_DEPTH + 1) /* the root */
 			return refuse(r, "/", "nodes nested deeper than %u",
 				      MAX_DEPTH);
-		for (tags++; dt_next_prop(&n, &at, &p); tags++)
-			;
-		if (tags > MAX_TAGS)
+		if (++tags > MAX_TAGS)
 			return refuse(r, "/",
 				      "more than %u nodes and properties",
 				      MAX_TAGS);
-	} while (dt_next_node(&n, &depth));
+	} while (tag != FDT_END);
 	return 0;
 }
 
 static int check_tree(struct reader *r)
 {
 	const struct fdt_header *h = (const void *)r->fit;
+	int err;
 
 	if (r->size < sizeof(*h) || fdt_magic(h) != FDT_MAGIC)
 		return refuse(r, "/", "not a FIT");
 	if (fdt_totalsize(h) > r->size)
 		return refuse(r, "/", "truncated: %lu bytes of %u", r->size,
 			      fdt_totalsize(h));
-	if (fdt_version(h) != 17 || fdt_off_dt_struct(h) % 4 ||
-	    fdt_check_full(r->fit, fdt_totalsize(h)))
+	err = fdt_version(h) != 17 || fdt_off_dt_struct(h) % 4 ||
+	      fdt_off_mem_rsvmap(h) % 8 || fdt_check_header(h);
+	if (!err && check_bounds(r))
+		return -EINVAL;
+	if (err || fdt_check_full(r->fit, fdt_totalsize(h)))
 		return refuse(r, "/", "damaged: not a well-formed device tree");
-	return check_bounds(r);
+	return 0;
 }
 
 /* --- images -------------------------------------------------------------- */
@@ -481,7 +497,8 @@ static const struct verify_key *find_key(struct reader *r, const char *path,
 					 const struct dt_node *sig)
 {
 	const char *hint = find_string(sig, "key-name-hint");
-	const char *padding = find_string(sig, "padding") ?: "pkcs-1.5";
+	const char *padding = has(sig, "padding") ? find_string(sig, "padding")
+						  : "pkcs-1.5";
 	const struct verify_key *key = r->ring->keys;
 	unsigned int i = 0;
 
@@ -497,6 +514,8 @@ static const struct verify_key *find_key(struct reader *r, const char *path,
 	else if (!dt_is(sig, "algo", verify_algo_name(key)))
 		refuse(r, path, "algo: key \"%s\" is for \"%s\" only", hint,
 		       verify_algo_name(key));
+	else if (!padding)
+		refuse(r, path, "padding: must be one name");
 	else if (key->algo != VERIFY_ECDSA_P256 &&
 		 strcmp(padding, verify_padding_name(key)))
 		refuse(r, path, "padding: key \"%s\" is for \"%s\" only", hint,
@@ -541,12 +560,15 @@ static int check_signatures(struct reader *r)
 		refuse(r, config->path, "not signed");
 		return -EACCES;
 	}
-	for (struct dt_node m = n; m.name; m = dt_next_at(m, DT_SIBLING))
+	for (struct dt_node m = n; m.name; m = dt_next_at(m, DT_SIBLING)) {
 		if (strncmp(m.name, "signature", 9) || ++nr > MAX_SIGNATURES ||
 		    strlen(m.name) > 31)
 			return refuse(r, config->path,
 				      "its nodes must be at most %u signatures",
 				      MAX_SIGNATURES);
+		if (check_name(r, config->path, m.name))
+			return -EINVAL;
+	}
 	for (; n.name; n = dt_next_at(n, DT_SIBLING)) {
 		err = check_signature(r, &n);
 		if (!err || err == -ENOMEM)

@@ -89,3 +89,41 @@ $O/unit/init_memory_test: kernel/init.c
 unit-gicv2_test := $(addprefix arch/arm64/,gic.c gicv2.c gicv3.c)
 unit-gicv3_test := $(unit-gicv2_test)
 unit-branch_test := arch/arm64/branch.c
+# FITs and keys are made at build: fit/made is the stamp. mbedTLS once for all.
+fit-made := $O/unit/fit/made
+$(fit-made): tests/unit/fitgen.py tests/unit/sigvectors.py tools/genkeys.py
+	$(call run,FIT) $(PY) tests/unit/fitgen.py $(@D) && \
+	  $(PY) tests/unit/sigvectors.py $(@D)/keys $(@D) && touch $@
+tls-host := $O/host/libtls.a
+tls-host-flags := -std=gnu11 -g -O2 -D__HOST__ $(host-tls) \
+  $(if $(COVERAGE),,-fsanitize=address)
+$O/host/mbedtls/%.o: third_party/mbedtls/%.c lib/mbedtls/config.h $(hdr) Makefile
+	$(call run,HCC) $(HOSTCC) $(tls-host-flags) -c -o $@ $<
+$(tls-host): $(patsubst third_party/%.c,$O/host/%.o,$(tls))
+	$(call run,AR ) ar rcs $@ $^
+wrap = -Wl,--wrap=$1
+fit-cflags := $(host-tls) -I$O/unit/fit '-DFITS="$O/unit/fit/"'
+unit-verify_test := kernel/verify.c kernel/sha256.c $(tls-host)
+unit-cflags-verify_test := $(fit-cflags) \
+  $(call wrap,mbedtls_memory_buffer_alloc_init)
+$O/unit/verify_test: $(fit-made)
+unit-fit_forge_test := $(fit-srcs) $(unit-fdt) $(tls-host)
+unit-cflags-fit_forge_test := $(fit-cflags) -Wno-missing-field-initializers
+$O/unit/fit_forge_test: $(fit-made) tests/unit/forgeries.h
+unit-fit_test := $(unit-fit_forge_test)
+unit-cflags-fit_test := $(fit-cflags) \
+  $(call wrap,mbedtls_memory_buffer_alloc_init)
+$O/unit/fit_test: $(fit-made)
+# For tests/tools/test_fit_checks.py: all but kernel/fit.c, without sanitizers,
+# and the flags that it needs.
+fit-mutant-flags = $(filter-out -fsan% -fno-san% -M%,$(unit-cflags)) -w
+fit-mutant: $(hdr) $(fit-made)
+	$Qmkdir -p $O/mutant/fit
+	$Qset -e; for t in tests/unit/fit_test tests/unit/fit_forge_test \
+	    kernel/verify; do $(HOSTCC) $(fit-mutant-flags) $(fit-cflags) -c \
+	  -o $O/mutant/fit/$${t##*/}.o $$t.c; done
+	$Q$(HOSTCC) $(fit-mutant-flags) -O2 $(host-tls) -r -nostdlib \
+	  -o $O/mutant/fit/rest.o $(unit-fdt) $(tls) \
+	  $(filter-out kernel/fit.c kernel/verify.c,$(fit-srcs))
+	$Qprintf '%s\n' $(fit-mutant-flags) -O0 $(host-tls) >$O/mutant/fit/flags
+.PHONY: fit-mutant
