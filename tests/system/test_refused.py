@@ -51,11 +51,13 @@ TABLE = [
      r"bad/v0: hard-affinity: .+"),
     ("partial-dtb", ("vpl011;", "d { compatible = "
                      "\"multiboot,device-tree\"; };"),
-     r"bad/d: compatible: multiboot,device-tree: not supported"),
+     r"bad/d: reg: missing"),
+    ("min-version", ("vpl011;", "skerry,min-version = <1>;"),
+     r"bad: image: /configurations/bad: skerry,version: 0 is older than 1, .*"),
     ("no-kernel", ("multiboot,kernel", "nothing,known"), r"bad.*: .+"),
     # mkboot does not pack what is no Image, and EL2 takes only packed modules.
     ("not-an-image", (bare("hello"), __file__),
-     r"bad: kernel: reg: the module at 0x[0-9a-f]+ is not an arm64 Image .*"),
+     r"bad: image: kernel: is not an arm64 Image .*"),
 ]
 
 

@@ -196,8 +196,7 @@ def test_attested(loader, signed):
     result = loader.boot("attested", signed, COMMAND)
     expect(result, rf"^\tskerry,attested = \"{WHO}\";$", 1)
     expect(result, r"^\(sk\) Skerry ", 1)
-    # The hypervisor's word, once it knows the property: enable these three.
-    # expect(result,
-    #        rf"^\(sk\) description: attested by the loader: {WHO}$", 1)
-    # expect_tap(result, 1)
-    # expect_clean(result)
+    expect(result,
+           rf"^\(sk\) description: attested by the loader: {WHO}$", 1)
+    expect_tap(result, 1)
+    expect_clean(result)
