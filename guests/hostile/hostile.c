@@ -6,7 +6,7 @@
  *
  * Boot arguments: what=<a,b,...> (default all), seed=N (default 1), rounds=N
  * of each attack and vCPU (default 16), ms=N (and for at least so long,
- * default 0).
+ * default 0), wait_ms=N (asleep before the first, default 0).
  */
 #include <string.h>
 
@@ -387,6 +387,19 @@ static bool chosen(const char *list, const char *word)
 	return !list;
 }
 
+/* Asleep: whoever is still being built beside us is not delayed. */
+static void sleep_ms(u64 ms)
+{
+	u64 end = now() + ms * 1000 * ticks_per_us();
+
+	gic_enable(plat.timer_intid[TIMER_VIRT]);
+	timer_set(end);
+	while (now() < end)
+		wfi();
+	timer_stop();
+	gic_disable(plat.timer_intid[TIMER_VIRT]);
+}
+
 void guest_main(void)
 {
 	u64 seed = bootarg_num("seed", 1), ms = bootarg_num("ms", 0);
@@ -406,6 +419,7 @@ void guest_main(void)
 		all[cpu].code = code[cpu];
 		all[cpu].scratch = scratch[cpu];
 	}
+	sleep_ms(bootarg_num("wait_ms", 0));
 	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++)
 		if (chosen(what, attacks[i].name))
 			run(&attacks[i], ms);

@@ -134,9 +134,10 @@ def expect_end(result, what, periods):
     expect_status(result, 0)
 
 
-def hostile(what, ms, seed=1):
+def hostile(what, ms, seed=1, wait=0):
     return Guest("hostile", bare("hostile"), cpus=2,
-                 bootargs=f"what={what} seed={seed} ms={ms} rounds=2")
+                 bootargs=f"what={what} seed={seed} ms={ms} rounds=2 "
+                 f"wait_ms={wait}")
 
 
 @pytest.mark.parametrize("what", ATTACKS)
@@ -158,14 +159,15 @@ def test_two_cpus(what):
     IPIs come. With counted instructions QEMU runs its CPUs in turn, each up
     to half of the time to the next timer: rt would have to wait for a turn
     even on a CPU of its own. So another guest, which is no witness, sets a
-    timer on the other CPU every 100 us."""
+    timer on the other CPU every 100 us. The attack waits until all are built,
+    for the same reason."""
     ms = ATTACKS[what][0]
     periods = ms // 2
-    beat = rt("beat", cpu=0, period_us=100, work_us=1, periods=12 * ms,
+    beat = rt("beat", cpu=0, period_us=100, work_us=1, periods=24 * ms,
               max_late_us=1000000)
     result = Boot(f"contain-{what}-2",
-                  [hostile(what, ms),
-                   rt(cpu=1, periods=periods, settle_us=SETTLE,
+                  [hostile(what, ms + 50, wait=40),
+                   rt(cpu=1, periods=periods, settle_us=45000 + SETTLE,
                       max_late_us=500), beat],
                   cpus=2, timeout=90).run()
     expect_end(result, what, periods)
