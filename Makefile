@@ -111,6 +111,7 @@ endif
 LINK      = $(CC) $(CFLAGS) -nostdlib $(LDFLAGS:%=-Wl,%)
 run       = @echo '  $1 $@'; mkdir -p $(@D);
 cflags-lib/string.c := -fno-builtin -fno-lto
+cflags-lib/mbedtls/md.c := -Wno-undef # of mbedTLS's headers
 
 $O/lib/libfdt/unity.o: lib/libfdt/unity.c $(hdr) Makefile
 	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) -O3 -c -o $@ $<
