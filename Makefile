@@ -78,12 +78,12 @@ srcs += $$(addprefix $1/,$$(srcs-y))
 endef
 $(foreach d,$(dirs),$(eval $(call collect,$d)))
 # mbedTLS: what lib/mbedtls/config.h needs. sha256.c alone may use SIMD.
-tls   := $(addprefix third_party/mbedtls/library/,asn1parse.c asn1write.c \
-  bignum.c bignum_core.c constant_time.c ecdsa.c ecp.c ecp_curves.c md.c \
-  memory_buffer_alloc.c oid.c platform.c platform_util.c rsa.c \
+tls   := lib/mbedtls/md.c $(addprefix third_party/mbedtls/library/,asn1parse.c \
+  asn1write.c bignum.c bignum_core.c constant_time.c ecdsa.c ecp.c \
+  ecp_curves.c memory_buffer_alloc.c oid.c platform.c platform_util.c rsa.c \
   rsa_alt_helpers.c sha256.c)
 objs  := $(patsubst %,$O/%.o,$(basename $(srcs))) $O/lib/libfdt/unity.o \
-  $(patsubst third_party/%.c,$O/lib/%.o,$(tls))
+  $(patsubst third_party/%,$O/lib/%.o,$(patsubst lib/%,$O/lib/%.o,$(basename $(tls))))
 
 # --- hypervisor image ------------------------------------------------------
 tls-flags := -Ithird_party/mbedtls/include \
@@ -111,6 +111,7 @@ endif
 LINK      = $(CC) $(CFLAGS) -nostdlib $(LDFLAGS:%=-Wl,%)
 run       = @echo '  $1 $@'; mkdir -p $(@D);
 cflags-lib/string.c := -fno-builtin -fno-lto
+cflags-lib/mbedtls/md.c := -Wno-undef # of mbedTLS's headers
 
 $O/lib/libfdt/unity.o: lib/libfdt/unity.c $(hdr) Makefile
 	$(call run,CC ) $(CC) $(CPPFLAGS) $(CFLAGS) -O3 -c -o $@ $<

@@ -287,7 +287,8 @@ static int build_domain(unsigned int i, struct load_image *img)
 	if (err)
 		undo(d);
 	else
-		domains[d->id] = d;
+		/* Other CPUs look through domains[] while guests run. */
+		store_release(&domains[d->id], d);
 	return err;
 }
 

@@ -7,7 +7,8 @@ genkeys.py --ring OUT [NAME=]FILE[:pss]...     the same for tools/fitcheck.c
 
 FILE holds a public or a private key; of a private one only the public part is
 taken. NAME is the file's without its ending. An RSA key is for PKCS#1 v1.5
-unless `:pss` follows. --development FILE marks the key of that file.
+unless `:pss` follows. --development FILE marks the key of that file, whatever
+file it is taken from; FILE may be absent.
 """
 import argparse
 import hashlib
@@ -103,8 +104,18 @@ def read_key(path, pss):
     return (2, 256, bits[2:], b"", 0), print_of
 
 
+def fingerprint_of(path):
+    """Of the development key; None when there is none."""
+    if not path or not os.path.exists(path):
+        return None
+    try:
+        return hashlib.sha256(public_der(path)).digest()
+    except KeyFailure as e:
+        raise KeyFailure(f"{path}: {e}") from None
+
+
 def load(word, development):
-    """A Key from [NAME=]FILE[:pss]."""
+    """A Key from [NAME=]FILE[:pss]; `development` is a fingerprint."""
     name, equals, path = word.rpartition("=")
     path, colon, padding = path.partition(":")
     if not equals:
@@ -122,7 +133,7 @@ def load(word, development):
         raise KeyFailure(f"{path}: {e}") from None
     algo, bits, point, square, exponent = fields
     return Key(name, algo, bits, fingerprint, point, square, exponent,
-               development == path)
+               fingerprint == development)
 
 
 def check(keys):
@@ -176,7 +187,8 @@ def main():
     p.add_argument("keys", nargs="+", metavar="[NAME=]FILE[:pss]")
     args = p.parse_args()
     try:
-        keys = [load(word, args.development) for word in args.keys]
+        development = fingerprint_of(args.development)
+        keys = [load(word, development) for word in args.keys]
         check(keys)
     except KeyFailure as e:
         sys.exit(f"genkeys: {e}")

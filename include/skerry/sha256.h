@@ -21,3 +21,10 @@ void sha256_init(struct sha256 *s);
 void sha256_update(struct sha256 *s, const void *data, size_t size);
 /* The digest; s has to be initialised again before its next use. */
 void sha256_final(struct sha256 *s, u8 out[SHA256_SIZE]);
+
+/* mbedTLS's own with the same care, for its signatures (lib/mbedtls/md.c). */
+void sha256_md_init(mbedtls_sha256_context *ctx);
+void sha256_md_free(mbedtls_sha256_context *ctx);
+int sha256_md_starts(mbedtls_sha256_context *ctx, int is224);
+int sha256_md_update(mbedtls_sha256_context *ctx, const u8 *data, size_t size);
+int sha256_md_finish(mbedtls_sha256_context *ctx, u8 *out);

@@ -19,7 +19,7 @@
 
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_MD_C
-/* arch_simd_begin() comes before, getauxval() tells whether there is one. */
+/* arch_simd_take() comes before, getauxval() tells whether there is one. */
 #ifdef __aarch64__
 #define MBEDTLS_SHA256_USE_ARMV8_A_CRYPTO_IF_PRESENT
 #endif

@@ -260,3 +260,21 @@ def test_simd_registers():
              for p in (r"^\(d1\) # fplong", r"d2 large: verified",
                        r"^\(d1\) ok 1 - FP")]
     assert order == sorted(order), report(result, f"order {order}")
+
+
+@pytest.mark.parametrize("beside", ("fplong", "rt"))
+def test_simd_in_signatures(beside):
+    """PSS padding is hashed, too: while the signature is verified other vCPUs
+    run, whose registers are not to be lost, and with their FP traps."""
+    hyp = build("all-keys", f"GUEST_KEYS={ring(*ALGOS)} "
+                f"MAX_DOMAINS={2 * len(ALGOS)}")
+    first = systest("fplong") if beside == "fplong" else \
+        Guest("rt", bare("rt"), mib=16, bootargs="period_us=1000 periods=100",
+              extra="skerry,weight = <65535>;")
+    result = Boot(f"pss-beside-{beside}",
+                  [first, *(hello(f"pss{i}", mib=8) for i in range(8))],
+                  cpus=1, hyp=hyp, timeout=60,
+                  signer=sign.Policy(key("pss4096"))).run()
+    expect_clean(result)
+    expect(result, r"^\(sk\) d\d pss\d: verified, key \"pss4096\"", 8)
+    expect(result, r"^\(d1\) ok 1 - ", 1)

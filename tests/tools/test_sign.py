@@ -631,6 +631,19 @@ def test_default_key(project):
                     ["hypervisor", "fdt", "g-fit"])
 
 
+def test_development_key_is_marked(work):
+    """Whatever its file is called, and as its public half."""
+    dev, copy = work / "dev.key", work / "copy.pem"
+    shutil.copy(keys.private("rsa2048"), dev)
+    shutil.copy(keys.public("rsa2048"), copy)
+    for word, marked in ((dev, "true"), (f"x={work}/./dev.key:pss", "true"),
+                         (copy, "true"), (keys.public("other2048"), "false")):
+        subprocess.run(["/usr/bin/python3", os.path.join(TOP, "tools/genkeys.py"),
+                        "--header", work / "h", "--development", dev, word],
+                       check=True)
+        assert f".development = {marked}," in (work / "h").read_text(), word
+
+
 def test_verify_calls(project):
     done = run_tool(project, "mkboot", "verify", "hyp", "--key", "k")
     check = project / "build/tools/fitcheck"
