@@ -12,14 +12,26 @@ static const struct {
 	void (*fn)(void);
 	bool normal;
 } groups[] = {
-	{"psci", test_psci, true},	 {"smccc", test_smccc, true},
-	{"gic", test_gic, true},	 {"smp", test_gic_smp, true},
-	{"timer", test_timer, true},	 {"idregs", test_idregs, true},
-	{"sysregs", test_sysregs, true}, {"memory", test_memory, true},
-	{"fp", test_fp, true},		 {"rtc", test_rtc, true},
-	{"input", test_input, false},	 {"sweep", hostile_sweep, false},
-	{"jump", hostile_jump, false},	 {"vectors", hostile_vectors, false},
-	{"storm", hostile_storm, false}, {"reset", hostile_reset, false},
+	{"psci", test_psci, true},
+	{"smccc", test_smccc, true},
+	{"gic", test_gic, true},
+	{"smp", test_gic_smp, true},
+	{"timer", test_timer, true},
+	{"idregs", test_idregs, true},
+	{"sysregs", test_sysregs, true},
+	{"memory", test_memory, true},
+	{"fp", test_fp, true},
+	{"rtc", test_rtc, true},
+	{"input", test_input, false},
+	{"sweep", hostile_sweep, false},
+	{"jump", hostile_jump, false},
+	{"vectors", hostile_vectors, false},
+	{"storm", hostile_storm, false},
+	{"reset", hostile_reset, false},
+	{"watchdog", test_watchdog, true},
+	{"undriven", hostile_undriven, false},
+	{"unfed", hostile_unfed, false},
+	{"flood", hostile_flood, false},
 };
 
 bool wait_for(const u32 *word, u32 want, u64 us)
