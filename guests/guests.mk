@@ -53,7 +53,9 @@ endef
 $(foreach n,$(guest-names),$(eval $(call guest-rules,$n)))
 -include $(guest-lib:.o=.d)
 
+guest-modules := $(foreach v,6.1 6.12,third_party/guest/linux-$v/sbsa_gwdt.ko)
 $(guest-initramfs): guests/linux/mkinitramfs guests/linux/init \
-  third_party/guest/busybox
+  third_party/guest/busybox $(guest-modules)
 	@echo '  CPIO $@'; mkdir -p $(@D)
-	$Qguests/linux/mkinitramfs third_party/guest/busybox guests/linux/init $@
+	$Qguests/linux/mkinitramfs third_party/guest/busybox guests/linux/init $@ \
+	  $(guest-modules)

@@ -206,7 +206,8 @@ static int build_parts(struct domain *d, const struct describe_guest *g)
 		  map_gicv(d) ?:
 		  vgic_domain_init(d, g->nr_spis) ?:
 		  (g->vpl011 ? vpl011_init(d) : 0) ?:
-		  pl031_init(d);
+		  pl031_init(d) ?:
+		  (g->watchdog_ms ? wdt_init(d, g->watchdog_ms) : 0);
 
 	for (unsigned int n = 0; !err && n < d->nr_vcpus; n++) {
 		ptimer_vcpu_init(d->vcpus[n]);

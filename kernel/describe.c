@@ -15,16 +15,17 @@
 #include <skerry/sched.h>
 #include <skerry/string.h>
 
-#define MAX_PA	     BIT(48)
-#define MAX_SPIS     960 /* INTIDs 32 to 991: registers of 32 */
-#define MAX_BOOTARGS 4096
-#define MAX_POOL_MIB 1024
-#define MAX_CPU	     999 /* in hard-affinity */
-#define MAX_MEMORY   (GUEST_RAM0_SIZE + GUEST_RAM1_SIZE)
-#define NO_NUMBER    ~0U
-#define NO_SUPPORT   "not supported"
-#define MAX_CONFIG   31
-#define MAX_ATTESTED 63
+#define MAX_PA		BIT(48)
+#define MAX_SPIS	960 /* INTIDs 32 to 991: registers of 32 */
+#define MAX_BOOTARGS	4096
+#define MAX_POOL_MIB	1024
+#define MAX_WATCHDOG_MS 3600000
+#define MAX_CPU		999 /* in hard-affinity */
+#define MAX_MEMORY	(GUEST_RAM0_SIZE + GUEST_RAM1_SIZE)
+#define NO_NUMBER	~0U
+#define NO_SUPPORT	"not supported"
+#define MAX_CONFIG	31
+#define MAX_ATTESTED	63
 /* A fingerprint as text, with its end. */
 #define PRINT_TEXT (2 * DESCRIBE_FINGERPRINT + 1)
 
@@ -287,6 +288,8 @@ static const struct rule rules[] = {
 	{GUEST, "passthrough", .read = read_disabled},
 	{GUEST, "skerry,weight", NUMBER(1, SCHED_MAX_WEIGHT, guest.weight)},
 	{GUEST, "skerry,slice-us", NUMBER(100, 1000000, guest.slice_us)},
+	{GUEST, "skerry,watchdog-ms",
+	 NUMBER(1, MAX_WATCHDOG_MS, guest.watchdog_ms)},
 	{GUEST, "capabilities", NUMBER(0, 0, off)},
 	{GUEST, "sve", NUMBER(0, 0, off)},
 	{GUEST, "trap-unmapped-accesses", NUMBER(1, 1, off)},
@@ -307,7 +310,7 @@ static const char unsupported[] =
 	"xen,passthrough\0xen,evtchn\0xen,dom0-bootargs\0"
 	"skerry,period-us\0skerry,budget-us\0skerry,deadline-us\0"
 	"skerry,extra-time\0skerry,restart\0"
-	"skerry,watchdog-ms\0skerry,role\0skerry,dma";
+	"skerry,role\0skerry,dma";
 static const char unsupported_nodes[] =
 	"skerry,vbd\0skerry,vif\0"
 	"xen,evtchn-v1\0xen,domain-shared-memory-v1\0xen,cpupool";
@@ -498,6 +501,8 @@ static void check_guest(struct reader *r)
 		refuse(r, "cpus", "missing");
 	if (g->vpl011 && !g->nr_spis)
 		refuse(r, "nr_spis", "0: vpl011 needs one");
+	if (g->watchdog_ms && !g->nr_spis)
+		refuse(r, "nr_spis", "0: skerry,watchdog-ms needs one");
 	g->nr_spis = align_up(g->nr_spis, 32); /* as GICD_TYPER counts */
 	/*
 	 * What the hypervisor needs for the guest: its structures and vCPUs, a

@@ -13,13 +13,15 @@
 #define MAX_WARNINGS 4
 
 struct domain *domains[CONFIG_MAX_DOMAINS + 1];
-const char *const stop_names[] = {"off", "reset", "crashed", "destroyed"};
+const char *const stop_names[] = {"off", "reset", "crashed", "destroyed",
+				  "watchdog"};
 
 void domain_start(struct domain *d)
 {
 	struct vcpu *v = d->vcpus[0];
 
 	WRITE_ONCE(d->state, DOMAIN_RUNNING);
+	wdt_start(d);
 	store_release(&v->state, (u32)VCPU_PENDING);
 	/* The others' CPUs, if idle, make them ready for CPU_ON. */
 	for (unsigned int i = 1; i < d->nr_vcpus; i++)
@@ -43,7 +45,11 @@ void domain_pause(struct domain *d, bool pause)
 {
 	spin_lock(&d->lock);
 	if (d->state == DOMAIN_RUNNING) {
+		bool resume = d->paused && !pause;
+
 		WRITE_ONCE(d->paused, pause);
+		if (resume)
+			wdt_resume(d);
 		for (unsigned int i = 0; i < d->nr_vcpus; i++)
 			(pause ? sched_pause : sched_resume)(d->vcpus[i]);
 	}
@@ -122,16 +128,29 @@ static void report(const struct domain *d)
 		 d->name, nr, time_to_ns(worst), text);
 }
 
+/* Where its vCPUs were: only now they are all out of the guest. */
+static void dump(const struct domain *d)
+{
+	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
+		if (d->vcpus[i]->state != VCPU_ON)
+			continue;
+		arch_vcpu_dump_parked(d->vcpus[i]);
+		work_point();
+	}
+}
+
 /* No CPU runs it any more: what it owned goes back, scrubbed. */
 static void finish(struct work *w)
 {
 	struct domain *d = container_of(w, struct domain, end);
 
 	console_guest_flush(d);
+	if (d->stop_reason == STOP_WATCHDOG)
+		dump(d);
 	stage2_exit(&d->s2);
 	build_release_ram(d);
 	report(d);
-	if (d->stop_reason != STOP_CRASH)
+	if (d->stop_reason != STOP_CRASH && d->stop_reason != STOP_WATCHDOG)
 		log_line("d%u %s: %s", d->id, d->name,
 			 stop_names[d->stop_reason]);
 	WRITE_ONCE(d->state, DOMAIN_OFF);
@@ -144,6 +163,8 @@ void domain_vcpu_left(struct vcpu *v)
 	struct domain *d = v->domain;
 	bool last;
 
+	if (!v->id)
+		wdt_exit(d);
 	spin_lock(&d->lock);
 	last = --d->nr_inside == 0;
 	spin_unlock(&d->lock);

@@ -20,13 +20,15 @@ static const u8 common[] __attribute__((aligned(8))) = {
 #include <guest_dtb.h>
 };
 
-#define UART "/sbsa-uart@22000000"
-#define GIC  "/interrupt-controller@3001000"
+#define UART	 "/sbsa-uart@22000000"
+#define GIC	 "/interrupt-controller@3001000"
+#define WATCHDOG "/watchdog@22002000"
 
 /* The names of nodes say the same as layout.h. */
 static_assert(GUEST_RAM0_BASE == 0x40000000 && GUEST_GICD_BASE == 0x3001000 &&
 		      GUEST_PL011_BASE == 0x22000000 &&
-		      GUEST_PL031_BASE == 0x22001000,
+		      GUEST_PL031_BASE == 0x22001000 &&
+		      GUEST_WATCHDOG_BASE == 0x22002000,
 	      "unit addresses in node names");
 
 static int write_chosen(void *fdt, const struct guestdt *in)
@@ -110,6 +112,18 @@ static int write_gic(void *fdt, const struct domain *d)
 	return write_reg(fdt, GIC, v2, ARRAY_SIZE(v2)) |
 	       fdt_setprop_string(fdt, node, "compatible", "arm,gic-400") |
 	       fdt_delprop(fdt, node, "#redistributor-regions");
+}
+
+static int write_watchdog(void *fdt, const struct domain *d)
+{
+	int node = fdt_path_offset(fdt, WATCHDOG);
+
+	if (!d->wdt.ms)
+		return fdt_del_node(fdt, node);
+	/* Without it, drivers take one of theirs; whole seconds only. */
+	if (d->wdt.ms < 1000)
+		return 0;
+	return fdt_setprop_u32(fdt, node, "timeout-sec", d->wdt.ms / 1000);
 }
 
 /* --- partial tree -------------------------------------------------------- */
@@ -299,6 +313,7 @@ int guestdt_build(void *buf, u64 size, const struct domain *d,
 	ret |= write_cpus(buf, d);
 	ret |= write_memory(buf, d);
 	ret |= write_gic(buf, d);
+	ret |= write_watchdog(buf, d);
 	/* Only for boards whose firmware leaves CNTFRQ_EL0 wrong. */
 	if (machine.timer_freq)
 		ret |= fdt_setprop_u32(buf, fdt_path_offset(buf, "/timer"),

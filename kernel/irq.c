@@ -105,5 +105,7 @@ void ipi_handle(void)
 		arch_cpu_park();
 	if (cpu->current && (ipi & IPI_REFRESH))
 		vgic_refresh(cpu->current);
+	if (ipi & IPI_WATCHDOG)
+		wdt_ipi();
 	/* IPI_WAKE has no work here: every way out looks at vCPU states. */
 }

@@ -16,6 +16,7 @@ OWNER = {
     "types": "lib", "util": "lib", "error": "lib", "string": "lib",
     "fmt": "lib", "list": "lib",
     "vgic": "vgic", "psci": "pv", "pl031": "pv", "ptimer": "pv",
+    "wdt": "pv",
     "pl011": "drivers",
 }
 MAY = {

@@ -40,27 +40,47 @@ static void dump_walk(const struct vcpu *v, u64 va)
 			 leaf.flags & PGT_X ? 'x' : '-', leaf.pa);
 }
 
-void arch_vcpu_dump(const struct vcpu *v)
+static void dump_regs(const struct vcpu *v, u64 elr, u64 esr, u64 far, u64 vbar)
 {
 	const struct arch_regs *r = &v->arch.regs;
-	unsigned int id = v->domain->id, n = v->arch.nr_exits;
+	unsigned int id = v->domain->id;
 
 	log_line("d%u vcpu%u: pc %#018lx pstate %#lx esr %#lx", id, v->id,
 		 r->pc, r->pstate, v->arch.esr);
 	log_line("d%u vcpu%u: elr_el1 %#lx esr_el1 %#lx far_el1 %#lx vbar_el1 %#lx",
-		 id, v->id, sysreg_read(elr_el1), sysreg_read(esr_el1),
-		 sysreg_read(far_el1), sysreg_read(vbar_el1));
+		 id, v->id, elr, esr, far, vbar);
 	for (unsigned int i = 0; i < 28; i += 4)
 		log_line("d%u vcpu%u: x%-2u %016lx %016lx %016lx %016lx", id,
 			 v->id, i, r->x[i], r->x[i + 1], r->x[i + 2],
 			 r->x[i + 3]);
 	log_line("d%u vcpu%u: x28 %016lx %016lx %016lx", id, v->id, r->x[28],
 		 r->x[29], r->x[30]);
-	dump_walk(v, sysreg_read(far_el2));
+}
+
+static void dump_exits(const struct vcpu *v)
+{
+	unsigned int id = v->domain->id, n = v->arch.nr_exits;
+
 	for (unsigned int i = n < NR_EXITS ? 0 : n - NR_EXITS; i < n; i++) {
 		const struct exit_record *e = &v->arch.exits[i % NR_EXITS];
 
 		log_line("d%u vcpu%u: exit %u: esr %#lx pc %#lx", id, v->id, i,
 			 e->esr, e->pc);
 	}
+}
+
+void arch_vcpu_dump(const struct vcpu *v)
+{
+	dump_regs(v, sysreg_read(elr_el1), sysreg_read(esr_el1),
+		  sysreg_read(far_el1), sysreg_read(vbar_el1));
+	dump_walk(v, sysreg_read(far_el2));
+	dump_exits(v);
+}
+
+void arch_vcpu_dump_parked(const struct vcpu *v)
+{
+	const struct arch_sysregs *s = &v->arch.sys;
+
+	dump_regs(v, s->elr_el1, s->esr, s->far, s->vbar);
+	dump_exits(v);
 }

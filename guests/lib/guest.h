@@ -108,7 +108,9 @@ struct plat {
 	u64 mpidr[MAX_CPUS];
 	u64 uart; /* PL011 or SBSA UART, 0 when absent */
 	u32 uart_intid;
-	u64 rtc;	  /* PL031, 0 when absent */
+	u64 rtc;	      /* PL031, 0 when absent */
+	u64 wdt, wdt_refresh; /* watchdog's frames, 0 when absent */
+	u32 wdt_intid;
 	unsigned int gic; /* version, 0 when absent */
 	u64 gicd, gicc;
 	struct range gicr;

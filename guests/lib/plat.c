@@ -89,6 +89,13 @@ static void read_devices(void)
 	node = find("arm,pl031");
 	if (node >= 0 && get_reg(node, 0, &r))
 		plat.rtc = r.base;
+	node = find("arm,sbsa-gwdt");
+	if (node >= 0 && get_reg(node, 0, &r)) {
+		plat.wdt = r.base;
+		if (get_reg(node, 1, &r))
+			plat.wdt_refresh = r.base;
+		plat.wdt_intid = get_intid(node, 0);
+	}
 	node = find("arm,armv8-timer");
 	for (int i = 0; node >= 0 && i < 3; i++)
 		plat.timer_intid[i] = get_intid(node, i);

@@ -29,6 +29,10 @@ static const struct {
 	{"vectors", hostile_vectors, false},
 	{"storm", hostile_storm, false},
 	{"reset", hostile_reset, false},
+	{"watchdog", test_watchdog, true},
+	{"undriven", hostile_undriven, false},
+	{"unfed", hostile_unfed, false},
+	{"flood", hostile_flood, false},
 };
 
 bool wait_for(const u32 *word, u32 want, u64 us)

@@ -19,6 +19,7 @@ void test_fp(void);
 void test_fp_long(void);
 void test_input(void);
 void test_rtc(void);
+void test_watchdog(void);
 
 /* These end in the guest's own ruin, or try to take others with it. */
 void hostile_sweep(void);
@@ -26,6 +27,9 @@ void hostile_jump(void);
 void hostile_vectors(void);
 void hostile_storm(void);
 void hostile_reset(void);
+void hostile_undriven(void);
+void hostile_unfed(void);
+void hostile_flood(void);
 
 /* Waits up to `us` for the word to reach `want`; interrupts as they are. */
 bool wait_for(const u32 *word, u32 want, u64 us);

@@ -12,9 +12,10 @@ struct vcpu;
 
 /* Reasons for an IPI; bits of struct cpu.ipi. */
 enum {
-	IPI_REFRESH = BIT(0), /* look at the current vCPU's interrupts */
-	IPI_WAKE = BIT(1),    /* choose again which vCPU to run */
-	IPI_STOP = BIT(2),    /* panic elsewhere: park */
+	IPI_REFRESH = BIT(0),  /* look at the current vCPU's interrupts */
+	IPI_WAKE = BIT(1),     /* choose again which vCPU to run */
+	IPI_STOP = BIT(2),     /* panic elsewhere: park */
+	IPI_WATCHDOG = BIT(3), /* a watchdog's timer is to fire sooner */
 };
 
 /* Kinds of physical interrupts that are counted. */

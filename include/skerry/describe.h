@@ -23,6 +23,7 @@ struct describe_guest {
 	bool vpl011;
 	u32 wfi_trap;	      /* 0 or 1 */
 	u32 weight, slice_us; /* sched.h */
+	u32 watchdog_ms;      /* 0: none */
 	/* Either a signed image, or modules of their own; size 0: absent. */
 	struct page_bank fit, kernel, ramdisk, dtb;
 	/* These in the host DTB: */

@@ -12,6 +12,7 @@
 #include <skerry/pool.h>
 #include <skerry/spinlock.h>
 #include <skerry/vcpu.h>
+#include <skerry/wdt.h>
 #include <skerry/work.h>
 
 enum domain_state {
@@ -21,7 +22,13 @@ enum domain_state {
 	DOMAIN_OFF,	 /* all vCPUs have left, memory scrubbed */
 };
 
-enum stop_reason { STOP_OFF, STOP_RESET, STOP_CRASH, STOP_DESTROY };
+enum stop_reason {
+	STOP_OFF,
+	STOP_RESET,
+	STOP_CRASH,
+	STOP_DESTROY,
+	STOP_WATCHDOG,
+};
 extern const char *const stop_names[];
 
 struct domain_ram {
@@ -46,6 +53,7 @@ struct domain {
 	struct emul_domain emul;
 	struct vgic_domain vgic;
 	struct console_domain console;
+	struct wdt wdt;
 	struct domain_ram ram[DOMAIN_MAX_RAM];
 	unsigned int nr_ram;
 	u64 memory;
@@ -72,8 +80,9 @@ void domain_start(struct domain *d);
  */
 void domain_stop(struct domain *d, enum stop_reason why);
 /*
- * No vCPU of d runs until it is resumed, though its time goes on. Any CPU;
- * returns at once. Nothing happens to one that is not running.
+ * No vCPU of d runs until it is resumed, though its time goes on; its watchdog
+ * stands still. Any CPU; returns at once. Nothing happens to one that is not
+ * running.
  */
 void domain_pause(struct domain *d, bool pause);
 /* domain_stop() for a crash, with the reason and v's registers in the log. */

@@ -16,6 +16,8 @@
 #define GUEST_PL011_SIZE	0x00001000UL
 #define GUEST_PL031_BASE	0x22001000UL	/* ours: free in Xen's map */
 #define GUEST_PL031_SIZE	0x00001000UL
+#define GUEST_WATCHDOG_BASE	0x22002000UL	/* likewise; two frames */
+#define GUEST_WATCHDOG_SIZE	0x00002000UL
 #define GUEST_RAM0_BASE		0x40000000UL
 #define GUEST_RAM0_SIZE		0xc0000000UL
 #define GUEST_RAM1_BASE		0x200000000UL
@@ -25,6 +27,7 @@
 #define GUEST_STIMER_INTID	29
 #define GUEST_PTIMER_INTID	30
 #define GUEST_PL011_INTID	32
+#define GUEST_WATCHDOG_INTID	33
 #define GUEST_PHANDLE_GIC	65000
 #define GUEST_MIN_SPIS		32	/* distributor granularity */
 /* clang-format on */

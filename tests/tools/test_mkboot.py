@@ -104,6 +104,7 @@ def test_accepted(work):
         nr_spis = <64>; xen,enhanced = "disabled"; capabilities = <0>;
         passthrough = "disabled"; sve = <0>; max_grant_frames = <4>;
         skerry,wfi = "trap"; xen,domain-p2m-mem-mb = <1>;
+        skerry,watchdog-ms = <3600000>;
         trap-unmapped-accesses = <1>; acme,note = "ours";
         v { compatible = "xen,vcpu"; id = <0>; hard-affinity = "0-1, 3"; };
         r { compatible = "multiboot,ramdisk"; skerry,file = "initrd"; };
@@ -130,6 +131,11 @@ def test_accepted(work):
     ("skerry,wfi = \"x\";",
      "g: skerry,wfi: must be \"trap\" or \"native\""),
     ("nr_spis = <0>;", "g: nr_spis: 0: vpl011 needs one"),
+    ("skerry,watchdog-ms = <0>;",
+     "g: skerry,watchdog-ms: 0: must be 1 to 3600000"),
+    ("skerry,watchdog-ms = <3600001>;",
+     "g: skerry,watchdog-ms: 3600001: must be 1 to 3600000"),
+    ("skerry,watchdog-ms;", "g: skerry,watchdog-ms: must be 1 cell, is 0 bytes"),
     ("nr_spis = <961>;", "g: nr_spis: 961: at most 960"),
     ("v { compatible = \"xen,vcpu\"; };", "g/v: id: missing"),
     ("v { compatible = \"xen,vcpu\"; id = <1>; };",
@@ -217,6 +223,13 @@ def test_vcpus_share_cpus(work):
 def test_shares(work, body, line):
     write(work, body)
     refused(work, f"/chosen/{line}")
+
+
+def test_watchdog_needs_an_spi(work):
+    text = GUEST.format(body="nr_spis = <0>; skerry,watchdog-ms = <5>;",
+                        kernel="kernel", kernel_body="")
+    write(work, text=text.replace("vpl011;", ""))
+    refused(work, "/chosen/g: nr_spis: 0: skerry,watchdog-ms needs one")
 
 
 def test_syntax_error_has_its_line(work):

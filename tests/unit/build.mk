@@ -21,6 +21,9 @@ unit-idregs_test := arch/arm64/idregs.c
 unit-page_random_test := kernel/page.c
 $O/unit/sysregs_test: arch/arm64/sysregs.c # included for its names
 unit-ptimer_test := pv/ptimer.c kernel/time.c
+unit-wdt_test := kernel/emul.c kernel/time.c
+unit-wdt_random_test := $(unit-wdt_test)
+$O/unit/wdt_test $O/unit/wdt_random_test: pv/wdt.c # included for its table
 unit-cache_test := arch/arm64/cache.c
 unit-fmt_test := lib/fmt.c
 unit-load_test := kernel/load.c arch/arm64/cache.c lib/fmt.c

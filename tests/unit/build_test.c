@@ -275,6 +275,10 @@ int pl031_init(struct domain *d)
 {
 	return 0;
 }
+int wdt_init(struct domain *d, u32 ms)
+{
+	return 0;
+}
 int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid)
 {
 	return 0;

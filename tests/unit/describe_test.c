@@ -26,6 +26,9 @@ static struct describe_guest g;
 static struct describe_error err;
 static struct describe_chosen chosen;
 
+/* The guest has a watchdog, and no UART. */
+static bool watchdog_only;
+
 static void put(const char *node, const char *name, const void *val, int len)
 {
 	if (c.change && !strcmp(node, c.node) && !strcmp(name, c.change)) {
@@ -91,7 +94,10 @@ static void write_guest(void)
 	put_cells("", "#size-cells", 2, 0, 0, 0, 1);
 	put_cells("", "memory", 0, 0x10000, 0, 0, 2);
 	put_cells("", "cpus", 2, 0, 0, 0, 1);
-	put("", "vpl011", "", 0);
+	if (watchdog_only)
+		put_cells("", "skerry,watchdog-ms", 5, 0, 0, 0, 1);
+	else
+		put("", "vpl011", "", 0);
 	put_cells("", "max_grant_frames", 8, 0, 0, 0, 1);
 	put_added("");
 	if (with_fit && fit_first)
@@ -172,7 +178,7 @@ static int setup(void **state)
 {
 	memset(&c, 0, sizeof(c));
 	extra_node = NULL;
-	with_fit = fit_first = no_modules = false;
+	with_fit = fit_first = no_modules = watchdog_only = false;
 	tree_module = NULL;
 	guest_name = "linux@1";
 	return 0;
@@ -213,6 +219,28 @@ static void test_accepted(void **state)
 	assert_false(g.wfi_trap);
 	assert_accepted("", "xen,domain-p2m-mem-mb", CELL("\3"));
 	assert_int_equal(g.pool_size, 3 * MIB);
+}
+
+static void test_watchdog(void **state)
+{
+	assert_int_equal(read_it(), 0);
+	assert_int_equal(g.watchdog_ms, 0);
+	assert_accepted("", "skerry,watchdog-ms", CELL("\1"));
+	assert_int_equal(g.watchdog_ms, 1);
+	assert_accepted("", "skerry,watchdog-ms", "\0\66\356\200", 4);
+	assert_int_equal(g.watchdog_ms, 3600000);
+	assert_refused("", "skerry,watchdog-ms", CELL("\0"),
+		       "linux: skerry,watchdog-ms: 0: must be 1 to 3600000");
+	assert_refused("", "skerry,watchdog-ms", "\0\66\356\201", 4,
+		       "linux: skerry,watchdog-ms: 3600001: must be 1 to "
+		       "3600000");
+	assert_refused("", "skerry,watchdog-ms", "", 0,
+		       "linux: skerry,watchdog-ms: must be one cell");
+	/* It needs an SPI as the UART does. */
+	watchdog_only = true;
+	assert_accepted("", "nr_spis", CELL("\1"));
+	assert_refused("", "nr_spis", CELL("\0"),
+		       "linux: nr_spis: 0: skerry,watchdog-ms needs one");
 }
 
 static void test_next(void **state)
@@ -599,6 +627,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_accepted, setup),
+		cmocka_unit_test_setup(test_watchdog, setup),
 		cmocka_unit_test_setup(test_next, setup),
 		cmocka_unit_test_setup(test_memory_and_cpus, setup),
 		cmocka_unit_test_setup(test_properties, setup),

@@ -36,6 +36,7 @@ static struct vcpu vcpus[CONFIG_MAX_VCPUS];
 static char trace[512]; /* what happened, by name */
 static char logged[1024];
 static unsigned int nr_kills[NR_VCPUS], nr_submits;
+static unsigned int nr_leave; /* inside, when vCPU 0 leaves */
 static void (*finish)(struct work *w);
 static bool threads;
 static jmp_buf out; /* of what does not return */
@@ -148,6 +149,36 @@ void arch_vcpu_dump(const struct vcpu *v)
 {
 	note("dump%u", id_of(v));
 }
+void arch_vcpu_dump_parked(const struct vcpu *v)
+{
+	assert_int_equal(dom.state, DOMAIN_STOPPING);
+	assert_int_equal(dom.nr_inside, 0);
+	note("parked%u", id_of(v));
+}
+void work_point(void)
+{
+	note("point");
+}
+/* Its timeout begins before its first instruction, and not before it runs. */
+void wdt_start(struct domain *d)
+{
+	assert_int_equal(d->state, DOMAIN_RUNNING);
+	assert_int_equal(vcpus[0].state, VCPU_OFF);
+	note("watch");
+}
+void wdt_resume(struct domain *d)
+{
+	assert_false(d->paused);
+	note("rewatch");
+}
+void wdt_exit(struct domain *d)
+{
+	if (threads)
+		return;
+	/* Before vCPU 0's CPU is counted out. */
+	assert_int_equal(d->nr_inside, nr_leave);
+	note("unwatch");
+}
 /* Until all is done, the domain is not off: nobody may take it for that. */
 void console_guest_flush(struct domain *d)
 {
@@ -224,7 +255,7 @@ static void test_start(void **state)
 	(void)state;
 	dom.state = DOMAIN_BUILDING;
 	domain_start(&dom);
-	expect("ipi11 ipi12 wake0 ");
+	expect("watch ipi11 ipi12 wake0 ");
 	assert_int_equal(vcpus[0].state, VCPU_PENDING);
 	assert_int_equal(vcpus[1].state, VCPU_OFF);
 	assert_int_equal(vcpus[2].state, VCPU_OFF);
@@ -232,7 +263,7 @@ static void test_start(void **state)
 	dom.state = DOMAIN_BUILDING;
 	dom.nr_vcpus = 1;
 	domain_start(&dom);
-	expect("wake0 ");
+	expect("watch wake0 ");
 }
 
 /* The first reason wins; what does not run cannot be stopped. */
@@ -267,8 +298,11 @@ static void test_pause(void **state)
 	/* Still running as far as its end is concerned. */
 	assert_int_equal(dom.state, DOMAIN_RUNNING);
 	domain_pause(&dom, false);
-	expect("resume0 resume1 resume2 ");
+	expect("rewatch resume0 resume1 resume2 ");
 	assert_false(dom.paused);
+	/* Not paused: that is no refresh. */
+	domain_pause(&dom, false);
+	expect("resume0 resume1 resume2 ");
 	domain_pause(&dom, true);
 	domain_stop(&dom, STOP_DESTROY);
 	expect("pause0 pause1 pause2 kill0 kill1 kill2 ");
@@ -323,17 +357,19 @@ static void test_leave(void **state)
 		domain_stop(&dom, STOP_OFF);
 		for (unsigned int i = 0; i < NR_VCPUS; i++) {
 			assert_int_equal(nr_submits, 0);
+			nr_leave = NR_VCPUS - i;
 			domain_vcpu_left(&vcpus[(last + 1 + i) % NR_VCPUS]);
 		}
 		assert_int_equal(nr_submits, 1);
 		assert_int_equal(dom.state, DOMAIN_STOPPING);
-		expect("kill0 kill1 kill2 ");
+		expect("kill0 kill1 kill2 unwatch ");
 	}
 }
 
 static void stop_and_end(enum stop_reason why)
 {
 	domain_stop(&dom, why);
+	nr_leave = NR_VCPUS;
 	for (unsigned int i = 0; i < NR_VCPUS; i++)
 		domain_vcpu_left(&vcpus[i]);
 	assert_int_equal(nr_submits, 1);
@@ -367,7 +403,18 @@ static void test_end(void **state)
 	assert_int_equal(other.state, DOMAIN_RUNNING);
 }
 
-/* A crash has had its line. */
+/* What each vCPU was doing, as long as the memory is there. */
+static void test_watchdog(void **state)
+{
+	(void)state;
+	domains[1] = &other;
+	other.state = DOMAIN_RUNNING;
+	vcpus[0].state = vcpus[2].state = VCPU_ON;
+	stop_and_end(STOP_WATCHDOG);
+	expect("flush parked0 point parked2 point unmap release log log input ");
+}
+
+/* A crash has had its line, and so has a watchdog. */
 static void test_reasons(void **state)
 {
 	static const char *const names[] = {
@@ -375,6 +422,7 @@ static void test_reasons(void **state)
 		[STOP_RESET] = "d7 web: reset|",
 		[STOP_CRASH] = "",
 		[STOP_DESTROY] = "d7 web: destroyed|",
+		[STOP_WATCHDOG] = "",
 	};
 
 	(void)state;
@@ -389,6 +437,7 @@ static void test_reasons(void **state)
 		expect_log(strcat(want, names[i]));
 	}
 	assert_string_equal(stop_names[STOP_CRASH], "crashed");
+	assert_string_equal(stop_names[STOP_WATCHDOG], "watchdog");
 }
 
 /* Any that is not off, in whatever slot, keeps the board on. */
@@ -558,6 +607,7 @@ int main(void)
 		cmocka_unit_test_setup(test_crash, setup),
 		cmocka_unit_test_setup(test_leave, setup),
 		cmocka_unit_test_setup(test_end, setup),
+		cmocka_unit_test_setup(test_watchdog, setup),
 		cmocka_unit_test_setup(test_reasons, setup),
 		cmocka_unit_test_setup(test_others, setup),
 		cmocka_unit_test_setup(test_all_off, setup),

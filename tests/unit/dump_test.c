@@ -222,6 +222,27 @@ static void test_exits(void **state)
 	assert_null(strstr(lines, "exit"));
 }
 
+/* What was saved; nothing of the CPU's, nor of its tables. */
+static void test_parked(void **state)
+{
+	(void)state;
+	v.arch.sys.elr_el1 = 0x51;
+	v.arch.sys.esr = 0x52;
+	v.arch.sys.far = 0x53;
+	v.arch.sys.vbar = 0x54000;
+	v.arch.exits[0] = (struct exit_record){0x900, 0x40000000};
+	v.arch.nr_exits = 1;
+	trace_reads = true;
+	arch_vcpu_dump_parked(&v);
+	assert_trace("%s", "");
+	assert_null(strstr(lines, "stage"));
+	assert_line(
+		"d3 vcpu1: elr_el1 0x51 esr_el1 0x52 far_el1 0x53 vbar_el1 0x54000");
+	assert_line(
+		"d3 vcpu1: x28 000000000001eeed 000000000001fffe 000000000002110f");
+	assert_line("d3 vcpu1: exit 0: esr 0x900 pc 0x40000000");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +251,7 @@ int main(void)
 		cmocka_unit_test_setup(test_walk_faults, setup),
 		cmocka_unit_test_setup(test_stage2, setup),
 		cmocka_unit_test_setup(test_exits, setup),
+		cmocka_unit_test_setup(test_parked, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,24 @@ static void test_without(void **state)
 	assert_cells("/timer", "clock-frequency", 62500000);
 }
 
+static void test_watchdog(void **state)
+{
+	build();
+	assert_true(fdt_path_offset(gen, "/watchdog@22002000") < 0);
+	d.wdt.ms = 999;
+	build();
+	assert_str("/watchdog@22002000", "compatible", "arm,sbsa-gwdt");
+	/* The control frame comes first. */
+	assert_cells("/watchdog@22002000", "reg", 0, 0x22002000, 0, 0x1000, 0,
+		     0x22003000, 0, 0x1000);
+	assert_cells("/watchdog@22002000", "interrupts", 0, 1, 4);
+	assert_null(fdt_getprop(gen, node("/watchdog@22002000"), "timeout-sec",
+				NULL));
+	d.wdt.ms = 5999;
+	build();
+	assert_cells("/watchdog@22002000", "timeout-sec", 5);
+}
+
 static void test_most(void **state)
 {
 	d.nr_ram = DOMAIN_MAX_RAM;
@@ -513,6 +531,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_tree, setup),
 		cmocka_unit_test_setup(test_without, setup),
+		cmocka_unit_test_setup(test_watchdog, setup),
 		cmocka_unit_test_setup(test_most, setup),
 		cmocka_unit_test_setup(test_errors, setup),
 		cmocka_unit_test_setup(test_gicv2, setup),

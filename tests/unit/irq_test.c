@@ -134,6 +134,11 @@ void vgic_refresh(struct vcpu *v)
 	assert_ptr_equal(v, &guest);
 	note('r');
 }
+/* 'w' */
+void wdt_ipi(void)
+{
+	note('w');
+}
 /* 't' */
 void time_irq(void)
 {
@@ -327,7 +332,10 @@ static void test_ipi(void **state)
 	cpus[ME].ipi = IPI_REFRESH;
 	take(0, true, "ed", false);
 	assert_int_equal(cpus[ME].ipi, 0);
-	counted(0, 4, 0, 0);
+	/* Timers are the CPU's, whatever it runs. */
+	cpus[ME].ipi = IPI_WATCHDOG | IPI_REFRESH;
+	take(0, true, "edw", false);
+	counted(0, 5, 0, 0);
 }
 
 static void another_asks(void)

@@ -128,6 +128,22 @@ int pl031_init(struct domain *d)
 {
 	return 0;
 }
+int wdt_init(struct domain *d, u32 ms)
+{
+	return 0;
+}
+void wdt_start(struct domain *d)
+{
+}
+void wdt_resume(struct domain *d)
+{
+}
+void wdt_exit(struct domain *d)
+{
+}
+void arch_vcpu_dump_parked(const struct vcpu *v)
+{
+}
 void console_guest_flush(struct domain *d)
 {
 }

@@ -14,7 +14,8 @@
 
 #include "../../kernel/shell.c"
 
-const char *const stop_names[] = {"off", "reset", "crashed", "destroyed"};
+const char *const stop_names[] = {"off", "reset", "crashed", "destroyed",
+				  "watchdog"};
 struct domain *domains[CONFIG_MAX_DOMAINS + 1];
 struct cpu cpus[CONFIG_NR_CPUS], *host_this_cpu = cpus;
 unsigned int nr_cpus = 2;

@@ -11,6 +11,7 @@ from . import fdt
 
 MAX_VCPUS = 8
 MAX_SPIS = 960			# INTIDs 32 to 991: registers of 32
+MAX_WATCHDOG_MS = 3600000
 NAME_SIZE = 31
 PAGE_KIB = 4
 NAME = re.compile(r"[A-Za-z0-9,._+-]+")
@@ -36,7 +37,7 @@ KNOWN = {
     "xen,passthrough", "xen,evtchn", "xen,dom0-bootargs",
     "skerry,period-us", "skerry,budget-us", "skerry,deadline-us",
     "skerry,extra-time",
-    "skerry,restart", "skerry,watchdog-ms", "skerry,role", "skerry,dma",
+    "skerry,restart", "skerry,role", "skerry,dma",
     "skerry,config", "skerry,version", "skerry,min-version",
 }
 KNOWN_NODES = {
@@ -242,6 +243,8 @@ class Checker:
             self.errors.add(node, prop, f"{count}: at most {MAX_SPIS}")
         elif not count and "vpl011" in node.props:
             self.errors.add(node, prop, "0: vpl011 needs one")
+        elif not count and "skerry,watchdog-ms" in node.props:
+            self.errors.add(node, prop, "0: skerry,watchdog-ms needs one")
 
     def _range(self, node, prop, low, high):
         value = self._get(node, prop, node.u32)
@@ -253,6 +256,9 @@ class Checker:
 
     def _slice(self, _guest, node, prop):
         self._range(node, prop, 100, 1000000)
+
+    def _watchdog(self, _guest, node, prop):
+        self._range(node, prop, 1, MAX_WATCHDOG_MS)
 
     def _version(self, guest, node, prop):
         guest.version = self._get(node, prop, node.u32) or 0
@@ -406,6 +412,7 @@ PROPS = {
     "skerry,wfi": Checker._wfi,
     "skerry,weight": Checker._weight,
     "skerry,slice-us": Checker._slice,
+    "skerry,watchdog-ms": Checker._watchdog,
     "#address-cells": Checker._cells,
     "#size-cells": Checker._cells,
 }

@@ -25,7 +25,7 @@ UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 UBOOT_KEYS = ((r"Hit any key", " "), (r"=> ", "boot\r"))
 
 PANIC = re.compile(r"\(sk\) (panic|boot): (?!\d+ ticks)(.*)")
-GUEST = re.compile(r"\(sk\) (d\d+ \S+: crashed: .*|refused: .*)")
+GUEST = re.compile(r"\(sk\) (d\d+ \S+: (?:crashed|watchdog): .*|refused: .*)")
 ALL_OFF = re.compile(r"\(sk\) all guests are off")
 PARKED = re.compile(r"\(sk\) no PSCI to end with")
 NO_GUEST = "no guest to start"	# follows when all were refused

@@ -79,3 +79,5 @@ void arch_inject_abort(struct vcpu *v, bool fetch, u64 far);
 void arch_inject_serror(struct vcpu *v);
 /* Registers, fault and stack of a crashed vCPU as log lines. */
 void arch_vcpu_dump(const struct vcpu *v);
+/* The same, as it was saved, of one that no CPU has loaded. */
+void arch_vcpu_dump_parked(const struct vcpu *v);
