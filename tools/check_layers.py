@@ -16,7 +16,7 @@ OWNER = {
     "types": "lib", "util": "lib", "error": "lib", "string": "lib",
     "fmt": "lib", "list": "lib",
     "vgic": "vgic", "psci": "pv", "pl031": "pv", "ptimer": "pv",
-    "pl011": "drivers",
+    "pl011": "drivers", "watchdog": "drivers",
 }
 MAY = {
     "lib": {"lib"},
