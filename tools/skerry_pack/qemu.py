@@ -190,7 +190,8 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
 
     typed: (pattern, text) pairs; when the console shows the pattern, the text
     is typed, or a function called, each pair once and in order. log: a file for
-    the console. On a machine that reboots the last boot is judged.
+    the console. On a machine that reboots the last boot is judged,
+    and the run does not end before all is typed.
     """
     command = [machine.qemu] + machine.options() + args + [
         "-monitor", "none", "-serial", "stdio"]
@@ -237,7 +238,8 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
                 break
             if not stop and verdict.panic and not machine.reboots:
                 stop = time.monotonic() + GRACE_PANIC
-            if not stop and verdict.all_off:
+            if not stop and verdict.all_off and \
+                    not (machine.reboots and typed):
                 stop = time.monotonic() + (0.3 if all_off_ends else GRACE_OFF)
         timed_out = not console.closed and not stop and not verdict.parked
     finally:
