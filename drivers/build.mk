@@ -1,1 +1,1 @@
-srcs-y += pl011.c
+srcs-y += pl011.c sbsa_wdt.c

@@ -13,6 +13,7 @@
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 #include <skerry/fmt.h>
+#include <skerry/keep.h>
 #include <skerry/machine.h>
 #include <skerry/pl011.h>
 #include <skerry/string.h>
@@ -26,8 +27,8 @@
 #define SHELL  (CONFIG_MAX_DOMAINS + 1)
 #define LOG    (CONFIG_MAX_DOMAINS + 2)
 
-/* All that `log` prints, or most. */
-static char shell_text[2 * LOG_SIZE];
+/* All that `log` or `lastlog` prints, or most. */
+static char shell_text[2 * LOG_SIZE + 4 * KIB];
 
 static struct {
 	struct spinlock lock; /* RANK_LOG: all but the input */
@@ -272,17 +273,25 @@ void console_shell(const char *fmt, ...)
 	unlock();
 }
 
-void console_shell_log(void)
+static void shell_put_record(char r[LOG_RECORD])
 {
-	char r[LOG_RECORD], text[LOG_RECORD + 32];
+	char text[LOG_RECORD + 32];
+
+	r[1 + LOG_TIME] = 0;
+	fmt_snprintf(text, sizeof(text), "(sk) %s ms %s: %s\n", r + 1,
+		     log_levels[*r - '0'], r + LOG_TEXT);
+	shell_put(text);
+}
+
+void console_shell_log(bool last_boot)
+{
+	u32 pos = last_boot ? 0 : log_end() + 1;
+	char r[LOG_RECORD];
+	bool panic;
 
 	lock();
-	for (u32 pos = log_end() + 1; log_read(&pos, r);) {
-		r[1 + LOG_TIME] = 0;
-		fmt_snprintf(text, sizeof(text), "(sk) %s ms %s: %s\n", r + 1,
-			     log_levels[*r - '0'], r + LOG_TEXT);
-		shell_put(text);
-	}
+	while (last_boot ? keep_read(&pos, r, &panic) : log_read(&pos, r))
+		shell_put_record(r);
 	finish();
 	unlock();
 }

@@ -17,6 +17,7 @@
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 #include <skerry/irq.h>
+#include <skerry/keep.h>
 #include <skerry/log.h>
 #include <skerry/machine.h>
 #include <skerry/panic.h>
@@ -24,6 +25,7 @@
 #include <skerry/sections.h>
 #include <skerry/selftest.h>
 #include <skerry/string.h>
+#include <skerry/watchdog.h>
 
 #define DTB_MAX (2 * MIB) /* arm64 boot protocol */
 
@@ -315,13 +317,16 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 	machine.fdt = map_dtb(dtb, &dtb_size);
 	machine_parse(machine.fdt, dtb_size);
 	console_init();
+	panic_init();
 	trim_dtb(dtb, dtb_size);
 	log_line("Skerry %s on %s", CONFIG_VERSION, machine.model);
 	build_read(machine.fdt);
 	init_memory(dtb);
+	keep_init();
 	init_cpus();
 	console_init_irq();
 	init_clock();
+	watchdog_init();
 	log_line("%u CPUs, GICv%u with %u list registers, %u-bit IPA, timer %lu Hz",
 		 nr_cpus, gic_version(), gic_nr_lrs(), stage2_ipa_bits(),
 		 time_freq());

@@ -7,6 +7,7 @@
 
 #include <skerry/console.h>
 #include <skerry/fmt.h>
+#include <skerry/keep.h>
 #include <skerry/time.h>
 
 const char *const log_levels[] = {"error", "warning", "info", "debug"};
@@ -32,15 +33,16 @@ static void put(char c)
 
 void log_append(enum log_level level, const char *text)
 {
-	char head[32];
+	char r[LOG_RECORD];
 
-	fmt_snprintf(head, sizeof(head), "%u%12lu ", level,
-		     time_now() / max(time_freq() / 1000, 1UL));
-	for (const char *p = head; *p; p++)
+	fmt_snprintf(r, sizeof(r), "%u%12lu %s", level,
+		     time_now() / max(time_freq() / 1000, 1UL), text);
+	for (char *p = r; *p; p++) {
+		*p = *p == '\n' ? ' ' : *p;
 		put(*p);
-	for (; *text; text++)
-		put(*text == '\n' ? ' ' : *text);
+	}
 	put('\n');
+	keep_line(r);
 }
 
 bool log_read(u32 *pos, char r[LOG_RECORD])

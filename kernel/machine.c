@@ -190,6 +190,9 @@ static void read_reserved(void)
 
 	if (dt_find(here(), "reusable").data)
 		return;
+	if (!machine.kept.size && dt_is_compatible(here(), "ramoops") &&
+	    read_reg(0, &base, &size))
+		machine.kept = (struct page_bank){base, size};
 	for (unsigned int i = 0; read_reg(i, &base, &size); i++)
 		add_reserved(base, size);
 }
@@ -384,6 +387,18 @@ static void read_rtc(void)
 		read_reg(0, &machine.rtc_base, &size);
 }
 
+/* The binding's order: control frame, refresh frame. */
+static void read_watchdog(void)
+{
+	u64 control, refresh, size;
+
+	if (machine.wdt_control || !read_reg(0, &control, &size) ||
+	    !read_reg(1, &refresh, &size))
+		return;
+	machine.wdt_control = control;
+	machine.wdt_refresh = refresh;
+}
+
 static const struct {
 	const char *compatible;
 	void (*read)(void);
@@ -397,6 +412,7 @@ static const struct {
 	{"arm,pl011", read_uart},
 	{"arm,sbsa-uart", read_uart},
 	{"arm,pl031", read_rtc},
+	{"arm,sbsa-gwdt", read_watchdog},
 };
 
 /* The first string of `compatible` that we know decides. */
@@ -552,4 +568,23 @@ bool machine_has_option(const char *word)
 {
 	return fdt_stringlist_contains(machine.cmdline,
 				       sizeof(machine.cmdline) - 1, word);
+}
+
+int machine_get_number(const char *name, u32 min, u32 max)
+{
+	const char *c = machine.cmdline, *end = c + sizeof(machine.cmdline);
+	size_t len = strlen(name);
+	u32 n = 0;
+
+	/* The last byte is 0. */
+	while (c < end && strncmp(c, name, len))
+		c += strlen(c) + 1;
+	if (c >= end)
+		return -1;
+	for (c += len; *c >= '0' && *c <= '9' && n <= max; c++)
+		n = n * 10 + (u32)(*c - '0');
+	if (!*c && c[-1] != '=' && n >= min && n <= max)
+		return (int)n;
+	log_warn("options: %s must be a number from %u to %u", name, min, max);
+	return -1;
 }

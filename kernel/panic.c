@@ -5,14 +5,22 @@
  */
 #include <skerry/panic.h>
 
+#include <asm/barrier.h>
 #include <skerry/arch/layout.h>
 #include <skerry/console.h>
 #include <skerry/cpu.h>
 #include <skerry/fmt.h>
+#include <skerry/keep.h>
 #include <skerry/log.h>
+#include <skerry/machine.h>
 #include <skerry/sections.h>
+#include <skerry/time.h>
+#include <skerry/watchdog.h>
 
 #define MAX_FRAMES 24
+#define MAX_WAIT   3600 /* seconds */
+
+static int reboot_after = -1; /* option panic=, seconds */
 
 /*
  * Written by tools/gensyms.py: function start offsets from image_start in
@@ -83,25 +91,56 @@ static void backtrace(u64 fp)
 	}
 }
 
-/* Parks when this CPU is in panic() already: then nothing more is safe. */
+void panic_init(void)
+{
+	reboot_after = machine_get_number("panic=", 0, MAX_WAIT);
+}
+
+/* Interrupts may be what is broken: time is polled. */
+static void wait_and_reboot(void)
+{
+	u64 start = time_now(), ticks = (u64)reboot_after * time_freq();
+
+	if (reboot_after < 0)
+		return;
+	while (time_now() - start < ticks) {
+		watchdog_refresh();
+		cpu_relax();
+	}
+	/* If there is no way to reboot, the watchdog is one. */
+	arch_reboot();
+}
+
+/* In panic() already nothing more can be told; in wait_and_reboot(), done. */
 static void begin(void)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (cpu->in_panic)
+	if (cpu->in_panic++) {
+		if (cpu->in_panic < 4)
+			wait_and_reboot();
 		arch_cpu_park();
-	cpu->in_panic = true;
+	}
+	keep_panic();
 	console_panic_mode();
 	for (unsigned int i = 0; i < nr_cpus; i++)
 		if (i != cpu->id && READ_ONCE(cpus[i].online))
 			ipi_send(i, IPI_STOP);
 }
 
-static __noreturn void end(void)
+static __noreturn void power_off(void)
 {
 	if (CONFIG_PANIC_POWEROFF)
 		arch_poweroff();
 	arch_cpu_park();
+}
+
+static __noreturn void end(void)
+{
+	if (reboot_after > 0)
+		log_err("rebooting in %d s", reboot_after);
+	wait_and_reboot();
+	power_off();
 }
 
 void panic(const char *fmt, ...)
@@ -162,5 +201,5 @@ void die(const char *fmt, ...)
 	fmt_args(reason, sizeof(reason), fmt);
 	console_panic_mode();
 	log_err("boot: %s", reason);
-	end();
+	power_off();
 }

@@ -2,6 +2,7 @@
 /* Debug-only: break each protection of EL2 on purpose. */
 #include <skerry/selftest.h>
 
+#include <skerry/keep.h>
 #include <skerry/log.h>
 #include <skerry/machine.h>
 #include <skerry/panic.h>
@@ -35,6 +36,8 @@ void selftest_run(void)
 		again = recurse;
 		recurse(&zero);
 	} else if (machine_has_option("selftest=panic")) {
+		panic("selftest");
+	} else if (machine_has_option("selftest=panic-once") && keep_is_cold()) {
 		panic("selftest");
 	} else {
 		return;

@@ -124,7 +124,12 @@ static void destroy(struct domain *d)
 
 static void print_log(struct domain *d __unused)
 {
-	console_shell_log();
+	console_shell_log(false);
+}
+
+static void print_last_log(struct domain *d __unused)
+{
+	console_shell_log(true);
 }
 
 static void reboot(struct domain *d __unused)
@@ -151,6 +156,7 @@ static const struct command {
 	{"measurements", "what was started, by its digest", ONCE, print_measurements},
 	{"irq", "physical interrupts by CPU", ONCE, print_irqs},
 	{"log", "the last messages", ONCE, print_log},
+	{"lastlog", "those of before the reset", ONCE, print_last_log},
 	{"pause", "N: guest N does not run until `resume N`", ONE, pause},
 	{"resume", "N: it runs again", ONE, resume},
 	{"destroy", "N: end guest N", ONE, destroy},

@@ -17,7 +17,7 @@ OWNER = {
     "fmt": "lib", "list": "lib",
     "vgic": "vgic", "psci": "pv", "pl031": "pv", "ptimer": "pv",
     "wdt": "pv",
-    "pl011": "drivers",
+    "pl011": "drivers", "watchdog": "drivers",
 }
 MAY = {
     "lib": {"lib"},

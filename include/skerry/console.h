@@ -66,9 +66,9 @@ void console_leave_input(const struct domain *d);
 /* kernel/shell.c: a character that was typed; CPU 0, no lock held. */
 #define SHELL_PROMPT "skerry> "
 void shell_input(char c);
-/* Text of the shell's, and all of the log. */
+/* Text of the shell's, and all of the log, or of the last boot's. */
 __printf(1, 2) void console_shell(const char *fmt, ...);
-void console_shell_log(void);
+void console_shell_log(bool last_boot);
 
 /* pv/vpl011.c; the domain's emul table must have room. */
 int vpl011_init(struct domain *d) __must_check;

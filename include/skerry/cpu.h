@@ -34,7 +34,7 @@ struct cpu {
 	u64 mpidr;
 	u64 nr_irqs[NR_CPU_IRQS]; /* by kind; any CPU reads */
 	u32 vtimer_intid;	  /* as machine's: found sooner here */
-	bool in_panic;
+	unsigned int in_panic;	  /* how deep */
 	/* For exceptions of EL2 itself: its own stack may be the cause. */
 	u8 panic_stack[3072] __attribute__((aligned(16)));
 } __attribute__((aligned(PAGE_SIZE)));

@@ -48,7 +48,9 @@ struct machine {
 	enum uart_kind uart;
 	u64 uart_base;
 	u32 uart_intid;
-	u64 rtc_base; /* PL031, or 0 */
+	u64 rtc_base;		      /* PL031, or 0 */
+	u64 wdt_control, wdt_refresh; /* frames of the SBSA watchdog, or 0 */
+	struct page_bank kept;	      /* what a reset leaves (ramoops), or 0 */
 	char model[64];
 	char cmdline[256]; /* xen,xen-bootargs, else bootargs: a NUL per word */
 };
@@ -59,3 +61,8 @@ extern struct machine machine;
 void machine_parse(const void *fdt, u64 max_size);
 /* Is `word` one of the words of the hypervisor's command line? */
 bool machine_has_option(const char *word);
+/*
+ * Number of the option `name`, which ends with `=`; -1 without it, and with a
+ * warning when it is not from min to max.
+ */
+int machine_get_number(const char *name, u32 min, u32 max);

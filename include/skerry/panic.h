@@ -10,6 +10,8 @@
 
 struct el2_regs;
 
+/* Reads the option panic=. */
+void panic_init(void);
 /* Prints reason, registers and backtrace, stops all CPUs. Any context. */
 __noreturn __cold __printf(1, 2) void panic(const char *fmt, ...);
 /* The same with the registers of the exception that caused it. */

@@ -124,6 +124,7 @@ class Boot:
     board: str = "virt"
     tree: tuple = ()		# node, property and hex cells to change
     signer: object = None	# sign.Policy; None: the development key
+    reboots: bool = False	# a reset begins the next boot
 
     def run(self):
         name = of_round(self.name)
@@ -142,7 +143,7 @@ class Boot:
                                icount_shift=self.icount_shift,
                                virtualization=self.virtualization,
                                board=self.board,
-                               extra=self.extra)
+                               reboots=self.reboots, extra=self.extra)
         path = os.path.join(out, "board.dtb")
         blob = machine.device_tree(path)
         if self.tree:

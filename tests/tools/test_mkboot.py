@@ -347,6 +347,40 @@ def test_reserved_memory_is_avoided(work):
     assert outputs(work)["modules"][0]["address"] >= sum(hole)
 
 
+def virt(kept=None):
+    """The board as QEMU's virt, with a node that a log is kept in."""
+    root = fdt.parse(board())
+    root.props["compatible"] = fdt.text("linux,dummy-virt")
+    if kept:
+        node = root.add("reserved-memory")
+        node.props.update({"#address-cells": fdt.cells(2, 1),
+                           "#size-cells": fdt.cells(2, 1), "ranges": b""})
+        node.add("cma").props.update({"size": fdt.cells(MIB, 2),
+                                      "reusable": b""})
+        node.add("log").props.update({
+            "compatible": fdt.text("ramoops"),
+            "reg": fdt.cells(kept, 2) + fdt.cells(MIB, 2)})
+    return fdt.build(root)
+
+
+@pytest.mark.parametrize("kept", [None, BASE + 18 * MIB])
+def test_kept_log(work, kept):
+    """One region, the tree's own or a new one, that nothing is put over."""
+    (work / "board.dtb").write_bytes(virt(kept))
+    write(work)
+    assert mkboot(work, "direct", *PLAIN).returncode == 0
+    tree = fdt.parse((work / "out/host.dtb").read_bytes())
+    found = [n for n in tree.find("/reserved-memory").walk()
+             if n.compatible("ramoops")]
+    assert len(found) == 1
+    at, size = fdt.reg_pairs(found[0], 2, 2)[0]
+    assert (at, size) == ((kept, MIB) if kept else
+                          (BASE + plan.LOADER_LOW, plan.KEPT))
+    for module in outputs(work)["modules"]:
+        assert module["address"] + module["size"] <= at or \
+            module["address"] >= at + size
+
+
 def test_plan():
     p = plan.Plan([(BASE, 256 * MIB)])
     p.reserve("low", BASE, 16 * MIB)

@@ -27,7 +27,25 @@ static unsigned int nr_told[4];
 static const char *options;
 static bool tx_irq;
 static u64 now;
+static char kept[512];
+static unsigned int nr_last; /* lines of the last boot */
 
+void keep_line(const char *text)
+{
+	assert_int_not_equal(con.lock.tickets || con.panic, 0);
+	snprintf(kept, sizeof(kept), "%s", text);
+}
+bool keep_read(u32 *pos, char r[LOG_RECORD], bool *panic)
+{
+	if (*pos == nr_last)
+		return false;
+	memset(r, 'x', LOG_RECORD - 1);
+	memcpy(r, "1         123 ", LOG_TEXT);
+	r[LOG_RECORD - 1] = 0;
+	if (!(*pos)++)
+		strcpy(r + LOG_TEXT, "first");
+	return true;
+}
 void lock_rank_take(struct spinlock *l)
 {
 }
@@ -352,14 +370,25 @@ static void test_levels(void **state)
 	log_at(LOG_DEBUG, "d");
 	log_at(LOG_WARNING, "w");
 	expect("(sk) w\r\n");
-	console_shell_log();
+	console_shell_log(false);
 	expect("(sk)            5 ms debug: d\r\n"
 	       "(sk)            5 ms warning: w\r\n");
+	nr_last = 2;
+	console_shell_log(true);
+	assert_memory_equal(wire,
+			    "(sk)          123 ms warning: first\r\n"
+			    "(sk)          123 ms warning: xxx",
+			    70);
+	nr_last = 0;
+	expect(wire);
+	console_shell_log(true);
+	expect("");
 	boot("loglevel=error");
 	log_line("i");
 	log_at(LOG_WARNING, "w");
 	log_err("two\nlines");
 	expect("(sk) two lines\r\n");
+	assert_string_equal(kept, "0           5 two lines");
 	boot("loglevel=debug");
 	log_at(LOG_DEBUG, "d");
 	expect("(sk) d\r\n");
@@ -376,7 +405,7 @@ static void test_log_wrap(void **state)
 		log_line("message %u", i);
 		nr_wire = 0;
 	}
-	console_shell_log();
+	console_shell_log(false);
 	first = strstr(wire, "message ");
 	n = (unsigned int)atoi(first + 8);
 	/* All that there is room for, the oldest one whole. */

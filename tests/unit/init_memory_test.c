@@ -261,7 +261,7 @@ static void test_ghost(void **state)
 	debug = true;
 	ghost_bytes = 3 * PAGE_SIZE + 8;
 	assert_true(boots());
-	assert_non_null(strstr(trace, "read ghost sched0"));
+	assert_non_null(strstr(trace, "read ghost keep sched0"));
 	check_pages(DTB);
 }
 
@@ -359,6 +359,24 @@ static void test_random(void **state)
 	assert_in_range(booted, 200, runs);
 }
 
+/* What a reset leaves is for nobody else, however little memory is left. */
+static void test_kept(void **state)
+{
+	u64 at = BASE + 12 * MIB, nr = 0;
+	paddr_t pa;
+
+	board.reserved[board.nr_reserved++] = (struct page_bank){at, 64 * KIB};
+	assert_true(boots());
+	while (!page_alloc(PAGE_SIZE, PAGE_SIZE, ~0UL, PAGE_HYP,
+			   PAGE_OWNER_NONE, &pa)) {
+		assert_false(pa.v >= at && pa.v < at + 64 * KIB);
+		nr++;
+	}
+	assert_in_range(nr, (SIZE - 4 * MIB) / PAGE_SIZE, NR_PAGES - 16);
+	for (u64 p = at; p < at + 64 * KIB; p += PAGE_SIZE)
+		assert_int_equal(page_lookup(PADDR(p)).state, PAGE_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +387,7 @@ int main(void)
 		cmocka_unit_test_setup(test_not_ram, setup),
 		cmocka_unit_test_setup(test_ghost, setup),
 		cmocka_unit_test_setup(test_random, setup),
+		cmocka_unit_test_setup(test_kept, setup),
 	};
 
 	return cmocka_run_group_tests(tests, map_memory, NULL);

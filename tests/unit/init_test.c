@@ -11,10 +11,10 @@ static void test_order(void **state)
 	(void)state;
 	assert_true(boots());
 	assert_string_equal(trace,
-			    "sched0 boot mmu parse console1 log read "
+			    "sched0 boot mmu parse console1 panic log read keep "
 			    "sched0 stack0 sched1 stack1 "
 			    "gic arch cpu gic_cpu s2_cpu time_cpu irq_cpu smp "
-			    "console_irq log work submit enter ");
+			    "console_irq watchdog log work submit enter ");
 	assert_string_equal(logged,
 			    "Skerry " CONFIG_VERSION " on test board|"
 			    "2 CPUs, GICv3 with 4 list registers, 40-bit IPA, "
@@ -36,10 +36,10 @@ static void test_options(void **state)
 	/* The early console comes before the tree is looked at. */
 	assert_string_equal(
 		trace,
-		"sched0 boot mmu console1 parse console1 log read "
+		"sched0 boot mmu console1 parse console1 panic log read keep "
 		"sched0 stack0 sched1 stack1 "
 		"gic arch cpu gic_cpu s2_cpu time_cpu irq_cpu smp log "
-		"console_irq map_rtc clock log selftest work submit enter ");
+		"console_irq map_rtc clock watchdog log selftest work submit enter ");
 	assert_int_equal(rtc_base, 1700000000);
 	assert_non_null(
 		strstr(logged, "|3 CPUs beyond CONFIG_NR_CPUS stay off|"));
@@ -48,7 +48,7 @@ static void test_options(void **state)
 	board.uart = UART_NONE;
 	assert_true(boots());
 	/* What the board has counts from then on. */
-	assert_non_null(strstr(trace, "mmu console1 parse console0 log"));
+	assert_non_null(strstr(trace, "mmu console1 parse console0 panic log"));
 	assert_int_equal(machine.uart_base, 0);
 }
 

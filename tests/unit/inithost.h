@@ -209,6 +209,22 @@ void console_init(void)
 {
 	note("console%u", machine.uart);
 }
+void panic_init(void)
+{
+	note("panic");
+}
+void keep_init(void)
+{
+	/* Reserved memory that shows nowhere is nobody's by now. */
+	note("keep");
+	for (unsigned int i = 0; i < machine.nr_reserved; i++)
+		assert_int_equal(page_lookup(PADDR(machine.reserved[i].base)).state,
+				 PAGE_NONE);
+}
+void watchdog_init(void)
+{
+	note("watchdog");
+}
 void machine_parse(const void *fdt, u64 max_size)
 {
 	u64 dtb = direct_pa(fdt).v;

@@ -33,12 +33,24 @@ void log_line(const char *fmt, ...)
 	va_end(ap);
 }
 
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	assert_int_equal(level, LOG_WARNING);
+	va_start(ap, fmt);
+	vsnprintf(logged, sizeof(logged), fmt, ap);
+	va_end(ap);
+}
+
 static struct model {
 	unsigned int cpus;
 	uint32_t mpidr_step, mem_high, mem_size, irq_type, stride;
 	const char *conduit, *method, *uart_status, *stdout_path, *bootargs;
 	bool v2, no_mem, no_timer, two_banks, overlap, spin, shared, reserved,
 		soc;
+	const char *ramoops; /* an empty property of that node */
+	bool watchdog, half_watchdog;
 	bool short_reg, bad_cells, odd_cell, other_parent, narrow;
 	uint32_t v2_reg[8]; /* base and size of GICD, GICC, GICH, GICV */
 } m;
@@ -161,6 +173,17 @@ static void gen_memory(void)
 	gen_cells("reg", 0, 0x41000000, 0, 0x2000, 0, 0x42000000, 0, 0x1000);
 	gen_empty("no-map");
 	gen_end();
+	if (m.ramoops) {
+		gen_begin("ramoops@43000000");
+		gen_str("compatible", "vendor,log\0ramoops");
+		gen_cells("reg", 0, 0x43000000, 0, 0x8000);
+		gen_empty(m.ramoops);
+		gen_end();
+		gen_begin("ramoops@44000000");
+		gen_str("compatible", "ramoops");
+		gen_cells("reg", 0, 0x44000000, 0, 0x9000);
+		gen_end();
+	}
 	gen_begin("cma");
 	gen_cells("size", 0, 0x1000000);
 	gen_empty("reusable");
@@ -197,6 +220,16 @@ static void gen_tree(void)
 	}
 	gen_gic();
 	gen_uart();
+	if (m.watchdog) {
+		gen_begin("watchdog@2a440000");
+		gen_str("compatible", "arm,sbsa-gwdt");
+		if (m.half_watchdog)
+			gen_cells("reg", 0, 0x2a440000, 0, 0x1000);
+		else
+			gen_cells("reg", 0, 0x2a440000, 0, 0x1000, 0,
+				  0x2a450000, 0, 0x1000);
+		gen_end();
+	}
 	gen_begin("chosen");
 	gen_prop("stdout-path", m.stdout_path, (int)strlen(m.stdout_path) + 1);
 	gen_prop("bootargs", m.bootargs, (int)strlen(m.bootargs) + 1);
@@ -366,6 +399,91 @@ static void test_options(void **state)
 	assert_false(machine_has_option("two"));
 	assert_false(machine_has_option("on"));
 	assert_false(machine_has_option("three"));
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		const char *bootargs;
+		int want;
+	} cases[] = {
+		{"", -1},
+		{"n", -1},
+		{"xn=5", -1},
+		{"n=0", 0},
+		{"a n=3600 b", 3600},
+		{"n=0007 n=8", 7},
+		{"n=", -2},
+		{"n=3601", -2},
+		{"n=4294967301", -2},
+		{"n=99999999999999999999999999", -2},
+		{"n=-1", -2},
+		{"n=5s", -2},
+		{"n=0x5", -2},
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		m.bootargs = cases[i].bootargs;
+		assert_int_equal(parse(), 0);
+		assert_int_equal(machine_get_number("n=", 0, 3600),
+				 max(cases[i].want, -1));
+		assert_string_equal(
+			logged,
+			cases[i].want != -2
+				? ""
+				: "options: n= must be a number from 0 to 3600");
+	}
+	m.bootargs = "n=1";
+	assert_int_equal(parse(), 0);
+	assert_int_equal(machine_get_number("n=", 2, 9), -1);
+	assert_string_equal(logged, "options: n= must be a number from 2 to 9");
+	/* To the last byte of what there is room for. */
+	memset(machine.cmdline, 'x', sizeof(machine.cmdline) - 1);
+	memcpy(machine.cmdline + sizeof(machine.cmdline) - 5, "\0n=9", 5);
+	assert_int_equal(machine_get_number("n=", 2, 9), 9);
+	memcpy(machine.cmdline + sizeof(machine.cmdline) - 5, "xx\0n", 5);
+	assert_int_equal(machine_get_number("n=", 2, 9), -1);
+}
+
+/* The first one that is ours to use; reserved are all. */
+static void test_kept(void **state)
+{
+	static const struct {
+		const char *prop;
+		u64 base, size;
+		unsigned int nr;
+	} cases[] = {
+		{"no-map", 0x43000000, 0x8000, 4},
+		{"reusable", 0x44000000, 0x9000, 3},
+		{"status", 0x44000000, 0x9000, 3}, /* neither "okay" nor "ok" */
+	};
+
+	m.reserved = true;
+	assert_int_equal(parse(), 0);
+	assert_int_equal(machine.kept.size, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		m.ramoops = cases[i].prop;
+		assert_int_equal(parse(), 0);
+		assert_int_equal(machine.kept.base, cases[i].base);
+		assert_int_equal(machine.kept.size, cases[i].size);
+		assert_int_equal(machine.nr_reserved, cases[i].nr);
+		assert_int_equal(machine.reserved[cases[i].nr - 1].base,
+				 0x44000000);
+	}
+}
+
+static void test_watchdog(void **state)
+{
+	assert_int_equal(parse(), 0);
+	assert_int_equal(machine.wdt_control, 0);
+	m.watchdog = true;
+	assert_int_equal(parse(), 0);
+	assert_int_equal(machine.wdt_control, 0x2a440000);
+	assert_int_equal(machine.wdt_refresh, 0x2a450000);
+	m.half_watchdog = true;
+	assert_int_equal(parse(), 0);
+	assert_int_equal(machine.wdt_control, 0);
+	assert_int_equal(machine.wdt_refresh, 0);
 }
 
 static void test_long_command_line(void **state)
@@ -572,6 +690,9 @@ int main(void)
 		cmocka_unit_test_setup(test_boot_cpu_last, setup),
 		cmocka_unit_test_setup(test_slack, setup),
 		cmocka_unit_test_setup(test_options, setup),
+		cmocka_unit_test_setup(test_numbers, setup),
+		cmocka_unit_test_setup(test_kept, setup),
+		cmocka_unit_test_setup(test_watchdog, setup),
 		cmocka_unit_test_setup(test_long_command_line, setup),
 		cmocka_unit_test_setup(test_banks, setup),
 		cmocka_unit_test_setup(test_reserved, setup),

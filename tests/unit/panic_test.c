@@ -54,11 +54,15 @@ struct cpu *host_this_cpu;
 static char lines[MAX_LINES][256];
 static unsigned int nr_lines, next_line, nr_modes;
 static u32 stopped[CONFIG_NR_CPUS]; /* reasons of IPIs */
-static enum { RUNS, PARKED, OFF } how;
+static enum { RUNS, PARKED, OFF, REBOOTED } how;
+static int option;
+static u64 now, freq;
+static unsigned int nr_keeps, nr_refreshes;
 static jmp_buf out;
 /* Once, at the first line or the first IPI. */
-static void (*in_log)(void), (*in_ipi)(void);
-static u64 *stack; /* an EL2 stack between pages that fault */
+static void (*in_log)(void), (*in_ipi)(void), (*in_wait)(void);
+static unsigned int nr_waits; /* that fail */
+static u64 *stack;	      /* an EL2 stack between pages that fault */
 #define STACK_WORDS (EL2_STACK_SIZE / 8)
 static struct el2_regs regs;
 
@@ -78,6 +82,8 @@ void log_at(enum log_level level, const char *fmt, ...)
 	assert_int_equal(level, LOG_ERROR);
 	/* No lock may be waited for from the first line on. */
 	assert_int_not_equal(nr_modes, 0);
+	/* Of a panic all lines are kept as such, of die() none. */
+	assert_int_equal(nr_keeps, strncmp(fmt, "boot: ", 6) != 0);
 	assert_in_range(nr_lines, 0, MAX_LINES - 1);
 	va_start(ap, fmt);
 	fmt_vsnprintf(lines[nr_lines++], sizeof(lines[0]), fmt, ap);
@@ -88,6 +94,35 @@ void console_panic_mode(void)
 {
 	nr_modes++;
 }
+void keep_panic(void)
+{
+	assert_int_equal(nr_lines && !host_this_cpu->in_panic, 0);
+	nr_keeps = 1;
+}
+int machine_get_number(const char *name, u32 lowest, u32 most)
+{
+	assert_string_equal(name, "panic=");
+	assert_int_equal(lowest, 0);
+	assert_int_equal(most, 3600);
+	return option;
+}
+u64 time_now(void)
+{
+	return now += 100000;
+}
+u64 time_freq(void)
+{
+	return freq;
+}
+void watchdog_refresh(void)
+{
+	nr_refreshes++;
+	if (nr_waits) {
+		nr_waits--;
+		in_wait();
+	}
+}
+void (*host_barrier)(const char *name);
 void ipi_send(unsigned int cpu, u32 reasons)
 {
 	assert_in_range(cpu, 0, nr_cpus - 1);
@@ -107,6 +142,11 @@ void arch_poweroff(void)
 	how = OFF;
 	longjmp(out, 1);
 }
+void arch_reboot(void)
+{
+	how = REBOOTED;
+	longjmp(out, 1);
+}
 
 static int setup(void **state)
 {
@@ -123,7 +163,11 @@ static int setup(void **state)
 	}
 	host_this_cpu = &cpus[ME];
 	host_this_cpu->stack_top = (u64)stack + EL2_STACK_SIZE;
-	nr_lines = next_line = nr_modes = 0;
+	nr_lines = next_line = nr_modes = nr_keeps = nr_refreshes = 0;
+	nr_waits = 0;
+	option = reboot_after = -1;
+	now = 5;
+	freq = 1000000;
 	in_log = in_ipi = NULL;
 	powers_off = true;
 	return 0;
@@ -188,7 +232,7 @@ static void frame(u64 *at, const void *next, u64 ret)
 static void trace_from(const void *fp)
 {
 	nr_lines = 0;
-	host_this_cpu->in_panic = false;
+	host_this_cpu->in_panic = 0;
 	regs.pc = PC(0x90);
 	regs.x[29] = (u64)fp;
 	ends(fault);
@@ -491,7 +535,7 @@ static void test_recursion(void **state)
 	assert_int_equal(ends(fault), PARKED);
 	assert_int_equal(nr_lines, 0);
 	/* Whatever it was that panicked last, and when. */
-	host_this_cpu->in_panic = true;
+	host_this_cpu->in_panic = 1;
 	assert_int_equal(ends(panics), PARKED);
 	assert_int_equal(ends(fault), PARKED);
 	assert_int_equal(nr_lines, 0);
@@ -536,6 +580,64 @@ static void test_at_once(void **state)
 	assert_true(cpus[ME].in_panic && cpus[OTHER].in_panic);
 }
 
+/* After that time, which is polled, and with the watchdog kept from it. */
+static void test_reboot(void **state)
+{
+	static const int waits[] = {0, 1, 30, 3600};
+	u64 from;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(waits); i++) {
+		setup(state);
+		option = waits[i];
+		panic_init();
+		from = now;
+		assert_int_equal(ends(fault), REBOOTED);
+		assert_in_range(now - from, waits[i] * freq,
+				waits[i] * freq + 300000);
+		assert_in_range(nr_refreshes, waits[i] * 9, waits[i] * 10);
+		next_line = nr_lines - 1;
+		if (waits[i])
+			expect("rebooting in %d s", waits[i]);
+		else
+			assert_null(strstr(lines[next_line], "rebooting"));
+		assert_int_equal(stopped[0], 1);
+		/* A board or description that is wrong stays so. */
+		setup(state);
+		option = waits[i];
+		panic_init();
+		assert_int_equal(ends(dies), OFF);
+		assert_int_equal(nr_refreshes, 0);
+	}
+	/* A counter without a frequency. */
+	setup(state);
+	freq = 0;
+	option = 5;
+	panic_init();
+	assert_int_equal(ends(panics), REBOOTED);
+}
+
+/* Panics of the dump, and of the wait: it ends, by a reboot if it can. */
+static void test_reboot_recursion(void **state)
+{
+	option = 2;
+	panic_init();
+	in_log = fault;
+	assert_int_equal(ends(panics), REBOOTED);
+	assert_int_equal(nr_lines, 1);
+	assert_true(now > 2 * freq);
+	for (unsigned int i = 1; i < 9; i++) {
+		setup(state);
+		option = 2;
+		panic_init();
+		in_wait = i & 1 ? fault : panics;
+		nr_waits = i;
+		assert_int_equal(ends(panics), i < 3 ? REBOOTED : PARKED);
+		assert_string_equal(lines[nr_lines - 1], "rebooting in 2 s");
+		assert_int_equal(stopped[0], 1);
+		assert_in_range(nr_refreshes, min(i, 3U), 24);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +654,8 @@ int main(void)
 		cmocka_unit_test_setup(test_broken, setup),
 		cmocka_unit_test_setup(test_recursion, setup),
 		cmocka_unit_test_setup(test_at_once, setup),
+		cmocka_unit_test_setup(test_reboot, setup),
+		cmocka_unit_test_setup(test_reboot_recursion, setup),
 	};
 
 	return cmocka_run_group_tests(tests, map_stack, NULL);

@@ -22,7 +22,7 @@ unsigned int nr_cpus = 2;
 static struct domain guests[2];
 static struct vcpu vcpus[3];
 static char out[8192];
-static unsigned int nr_logs, nr_synced;
+static unsigned int nr_logs, nr_last_logs, nr_synced;
 static jmp_buf rebooted;
 
 void console_shell(const char *fmt, ...)
@@ -34,9 +34,10 @@ void console_shell(const char *fmt, ...)
 	vsnprintf(out + n, sizeof(out) - n, fmt, ap);
 	va_end(ap);
 }
-void console_shell_log(void)
+void console_shell_log(bool last_boot)
 {
 	nr_logs++;
+	nr_last_logs += last_boot;
 }
 void console_sync(void)
 {
@@ -199,6 +200,10 @@ static void test_figures(void **state)
 	assert_non_null(strstr(out, "d3: 128 KiB of the hypervisor's, 24 KiB"));
 	type("log\r");
 	assert_int_equal(nr_logs, 1);
+	assert_int_equal(nr_last_logs, 0);
+	type("lastlog\r");
+	assert_int_equal(nr_logs, 2);
+	assert_int_equal(nr_last_logs, 1);
 }
 
 /* All that there is room for; the oldest stay. */

@@ -29,6 +29,7 @@ class Board:
     def __init__(self, blob):
         self.root = fdt.parse(blob)
         self.reserved = fdt.reserve_map(blob)
+        self.reserved_nodes = []
         self.nr_cpus = sum(n.props.get("device_type") == b"cpu\0"
                            for n in self.root.walk())
         counts = (self.root.u32("#address-cells") or 2,
@@ -38,6 +39,30 @@ class Board:
                       for pair in fdt.reg_pairs(n, *counts) if pair[1]]
         if not self.nr_cpus or not self.banks:
             raise fdt.FdtError("no CPUs or no memory in the board's tree")
+        self.counts = counts
+        self._read_reserved()
+
+    def _read_reserved(self):
+        """Statically placed ranges are nobody's, a loader's neither."""
+        node = self.root.nodes.get("reserved-memory")
+        self.has_kept = False
+        for child in node.nodes.values() if node else ():
+            if "reg" in child.props and "reusable" not in child.props:
+                self.reserved_nodes += fdt.reg_pairs(
+                    child, node.u32("#address-cells") or 2,
+                    node.u32("#size-cells") or 1)
+                self.has_kept |= child.compatible("ramoops")
+
+    def keep_log(self, address, size):
+        """Reserves what a warm reset leaves as it is (Linux's binding)."""
+        node = self.root.add("reserved-memory")
+        node.props.setdefault("#address-cells", fdt.cells(self.counts[0], 1))
+        node.props.setdefault("#size-cells", fdt.cells(self.counts[1], 1))
+        node.props.setdefault("ranges", b"")
+        node.add(f"ramoops@{address:x}").props.update({
+            "compatible": fdt.text("ramoops"),
+            "reg": fdt.cells(address, node.u32("#address-cells")) +
+            fdt.cells(size, node.u32("#size-cells"))})
 
 
 class Pack:
@@ -168,7 +193,8 @@ class Pack:
     def place(self, hypervisor):
         """Plans all addresses. `hypervisor` is its image's bytes."""
         head = image.header(hypervisor, "hypervisor")
-        self.plan = plan.Plan(self.board.banks, self.board.reserved)
+        self.plan = plan.Plan(self.board.banks, self.board.reserved +
+                              self.board.reserved_nodes)
         base = self.plan.base
         self.plan.reserve("loader", base, plan.LOADER_LOW)
         self.hyp = plan.Slot("hypervisor", base + plan.HYP_OFFSET,
@@ -176,6 +202,11 @@ class Pack:
         self.plan.reserve("dtb", self.plan.dtb_address(), plan.DTB_ROOM)
         if self.hyp.end > base + plan.LOADER_LOW:
             self.plan.reserve("hypervisor", self.hyp.address, self.hyp.size)
+        # Before all else: guests that change do not move it.
+        if not self.board.has_kept and \
+                self.board.root.compatible("linux,dummy-virt"):
+            kept = self.plan.place("kept log", plan.KEPT)
+            self.board.keep_log(kept.address, plan.KEPT)
         placed = {}
         for guest in self.guests():
             for module in guest.modules():

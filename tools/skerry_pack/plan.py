@@ -15,6 +15,7 @@ LOADER_LOW = 16 * MIB
 HYP_OFFSET = 2 * MIB
 DTB_OFFSET = 128 * MIB
 DTB_ROOM = 4 * MIB
+KEPT = 64 << 10			# the log that a warm reset leaves
 
 
 class PlanError(Exception):

@@ -25,6 +25,7 @@ UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 UBOOT_KEYS = ((r"Hit any key", " "), (r"=> ", "boot\r"))
 
 PANIC = re.compile(r"\(sk\) (panic|boot): (?!\d+ ticks)(.*)")
+STARTED = re.compile(r"\(sk\) Skerry \S+ on ")
 GUEST = re.compile(r"\(sk\) (d\d+ \S+: (?:crashed|watchdog): .*|refused: .*)")
 ALL_OFF = re.compile(r"\(sk\) all guests are off")
 PARKED = re.compile(r"\(sk\) no PSCI to end with")
@@ -49,6 +50,7 @@ class Machine:
     icount_shift: int = 0		# an instruction takes 2^shift ns
     board: str = "virt"			# or raspi4b: 4 CPUs, 2 GiB, GIC-400
     extra: list = field(default_factory=list)
+    reboots: bool = False		# a reset does not end the run
     qemu: str = "qemu-system-aarch64"
 
     def machine(self):
@@ -59,7 +61,9 @@ class Machine:
                 + (",secure=on" if self.secure else ""))
 
     def options(self):
-        out = ["-machine", self.machine(), "-no-reboot", "-display", "none"]
+        out = ["-machine", self.machine(), "-display", "none"]
+        if not self.reboots:
+            out += ["-no-reboot"]
         if self.board == "virt":
             out += ["-cpu", self.cpu, "-smp", str(self.cpus), "-m",
                     str(self.mem), "-nic", "none"]
@@ -186,7 +190,8 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
 
     typed: (pattern, text) pairs; when the console shows the pattern, the text
     is typed, or a function called, each pair once and in order. log: a file for
-    the console.
+    the console. On a machine that reboots the last boot is judged,
+    and the run does not end before all is typed.
     """
     command = [machine.qemu] + machine.options() + args + [
         "-monitor", "none", "-serial", "stdio"]
@@ -210,6 +215,8 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
                 break
             new = console.read(min(deadline, stop or deadline) - now)
             for line in new:
+                if machine.reboots and STARTED.match(line):
+                    verdict, stop = Verdict(), None
                 verdict.see(line)
                 lines.append(line)
                 if echo:
@@ -229,9 +236,10 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
                 seen = ""
             if verdict.parked:		# QEMU does not end by itself
                 break
-            if not stop and verdict.panic:
+            if not stop and verdict.panic and not machine.reboots:
                 stop = time.monotonic() + GRACE_PANIC
-            if not stop and verdict.all_off:
+            if not stop and verdict.all_off and \
+                    not (machine.reboots and typed):
                 stop = time.monotonic() + (0.3 if all_off_ends else GRACE_OFF)
         timed_out = not console.closed and not stop and not verdict.parked
     finally:
