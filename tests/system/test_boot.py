@@ -39,7 +39,7 @@ def write_dts(name, text):
 
 def test_demo():
     """`make run </dev/null`: U-Boot, Skerry, Linux, hello and rt, exit 0."""
-    result = tools_run("demo")
+    result = tools_run("demo", TIMEOUT="600")
     expect(result, r"^U-Boot 20\d\d")
     expect(result, r"^\(sk\) Skerry ", 1)
     expect_selfcheck(result, 1)
