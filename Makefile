@@ -55,8 +55,14 @@ menuconfig: $(conf)
 $(conf):
 	$Qmkdir -p $O
 	$Q$(PY) -m defconfig --kconfig Kconfig boards/qemu-virt/defconfig >/dev/null
+# What was set the last time: another value, other keys for one, counts.
+set-file := $O/.kconfig_set
+ifneq ($(KCONFIG_SET),)
+$(shell mkdir -p $O; echo '$(KCONFIG_SET)' | cmp -s - $(set-file) || \
+  echo '$(KCONFIG_SET)' >$(set-file))
+endif
 # auto.conf is the stamp; config.h keeps its date when its text is unchanged.
-$O/auto.conf: $(conf) tools/genconf.py Kconfig
+$O/auto.conf: $(conf) tools/genconf.py Kconfig $(wildcard $(set-file))
 	$Qmkdir -p $(dir $(hdr))
 	$Q$(PY) tools/genconf.py $@ $(hdr) && touch $@
 $(hdr): $O/auto.conf ;
@@ -144,8 +150,11 @@ keys     := $(subst $(comma), ,$(patsubst "%",%,$(CONFIG_GUEST_KEYS)))
 dev-key  := build/keys/dev.key
 key-file  = $(foreach k,$1,$(firstword $(subst :, ,$(lastword $(subst =, ,$k)))))
 $(dev-key):
-	$(call run,KEY) openssl genpkey -quiet -algorithm RSA \
-	  -pkeyopt rsa_keygen_bits:2048 -out $@.new && mv $@.new $@
+	$(call run,KEY) flock $(@D) sh -c '[ -e $@ ] || { openssl genpkey -quiet \
+	  -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out $@.new && \
+	  mv $@.new $@; }'
+%.pem:
+	$Qecho 'CONFIG_GUEST_KEYS: $@: no such file' >&2; exit 1
 guest-keys := $O/include/guest_keys.h
 $(guest-keys): tools/genkeys.py $(hdr) $(call key-file,$(or $(keys),$(dev-key)))
 	$(call run,GEN) $(PY) tools/genkeys.py --header $@ \
