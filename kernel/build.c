@@ -445,6 +445,7 @@ static void start_guest(struct domain *d, const struct describe_guest *g,
 		log_warn("d%u %s: UNSIGNED, sha256 %s", d->id, d->name, hex);
 	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
 		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
+	console_give_input(d);
 	domain_start(d);
 	work_point();
 }
@@ -456,6 +457,7 @@ static void build_guest(unsigned int i)
 	struct measurement m = {.domain = i + 1};
 	struct fit_guest fit;
 	struct load_image img;
+	int err;
 
 	if (!g->fit.size && !CONFIG_ALLOW_UNSIGNED) {
 		log_warn("refused: %s: unsigned: this build starts signed images only (skerry,fit)",
@@ -464,14 +466,15 @@ static void build_guest(unsigned int i)
 	}
 	if (map_modules(g))
 		return;
-	if (!open_image(g, &fit, &img) && !build_domain(i, &img)) {
-		memcpy(m.name, g->name, sizeof(m.name));
-		memcpy(m.digest, img.digest, SHA256_SIZE);
-		m.key = fit.key ? fit.key->name : NULL;
-		m.version = fit.version;
-		start_guest(domains[i + 1], g, &m);
-	}
+	err = open_image(g, &fit, &img) ?: build_domain(i, &img);
 	unmap_modules(g, NR_MODULES);
+	if (err)
+		return;
+	memcpy(m.name, g->name, sizeof(m.name));
+	memcpy(m.digest, img.digest, SHA256_SIZE);
+	m.key = fit.key ? fit.key->name : NULL;
+	m.version = fit.version;
+	start_guest(domains[i + 1], g, &m);
 }
 
 static void free_modules(void)

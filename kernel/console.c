@@ -341,19 +341,23 @@ static bool takes_input(unsigned int id)
 
 void console_switch_input(void)
 {
-	bool first = con.input == NOBODY;
-
 	do
 		con.input = con.input % SHELL + 1;
 	while (!takes_input(con.input));
-	if (first)
-		return;
 	if (con.input == SHELL) {
 		log_line("input: shell");
 		console_shell(SHELL_PROMPT);
 	} else {
 		log_line("input: d%u %s", con.input, domains[con.input]->name);
 	}
+}
+
+void console_give_input(const struct domain *d)
+{
+	unsigned int id = d ? d->id : SHELL;
+
+	if (con.input == NOBODY && takes_input(id))
+		con.input = id;
 }
 
 void console_leave_input(const struct domain *d)

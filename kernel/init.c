@@ -297,7 +297,7 @@ static void start_guests(struct work *w __unused)
 {
 	build_all();
 	log_memory();
-	console_switch_input();
+	console_give_input(NULL);
 }
 
 void init_main(u64 dtb, u64 image_addr, u64 tick)

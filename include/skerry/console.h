@@ -56,10 +56,15 @@ void console_sync(void);
 /* After this, output polls and no lock is taken (panic). */
 void console_panic_mode(void);
 /*
- * Input goes to the next guest that runs, then to the shell. The first time,
- * at boot, silently. CPU 0 only: it has the UART's interrupt and the worker.
+ * Input goes to the next guest that runs, then to the shell. CPU 0 only: it has
+ * the UART's interrupt and the worker.
  */
 void console_switch_input(void);
+/*
+ * Boot: what is typed goes to d, which is about to start, if it has a UART and
+ * no guest before it had; with NULL, all being started, to the shell then.
+ */
+void console_give_input(const struct domain *d);
 /* The guest is off: if it had the input, the next one has it. CPU 0. */
 void console_leave_input(const struct domain *d);
 

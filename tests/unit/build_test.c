@@ -337,6 +337,9 @@ void page_free_hyp(void *p, u64 size)
 void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
 {
 }
+void console_give_input(const struct domain *d)
+{
+}
 void domain_start(struct domain *d)
 {
 	/* Each at once, not behind the loading of all. */

@@ -334,7 +334,15 @@ static void test_raw(void **state)
 
 static void test_input(void **state)
 {
-	console_switch_input(); /* as at boot: silently */
+	/* As at boot: silently, to the first one that has a UART. */
+	guests[0].console.present = false;
+	console_give_input(&guests[0]);
+	assert_int_equal(con.input, NOBODY);
+	guests[0].console.present = true;
+	console_give_input(&guests[0]);
+	console_give_input(&guests[1]);
+	console_give_input(NULL);
+	assert_int_equal(con.input, 1);
 	type("a\001b\001\001c");
 	assert_string_equal(got[1], "a\001b\001\001c");
 	expect("");

@@ -336,7 +336,7 @@ void build_all(void)
 {
 	note("build");
 }
-void console_switch_input(void)
+void console_give_input(const struct domain *d)
 {
 	note("input");
 }

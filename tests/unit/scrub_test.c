@@ -147,6 +147,9 @@ void arch_vcpu_dump_parked(const struct vcpu *v)
 void console_guest_flush(struct domain *d)
 {
 }
+void console_give_input(const struct domain *d)
+{
+}
 void console_leave_input(const struct domain *d)
 {
 }
