@@ -6,6 +6,7 @@
  * IPRIORITYR byte, a register of the last redistributor.
  * Boot arguments: iterations=N (default 1000); `wait` only sits in WFI, to be
  * present beside a guest that measures; `spin_ms=N` only counts for so long,
+ * with `at_ms=N` from that time of the counter on, which all guests share;
  * `sleep_ms=N` only sleeps; `lines=N every_us=N` prints so many lines, at once
  * or at such times; `plant=N` first fills 256 KiB with N times a constant.
  */
@@ -134,6 +135,16 @@ static void plant(u64 seed)
 	printf("BENCH_PLANTED %lu\n", (u64)ARRAY_SIZE(planted));
 }
 
+static void sleep_until(u64 end)
+{
+	irq_off();
+	gic_enable(plat.timer_intid[TIMER_VIRT]);
+	timer_set(end);
+	while (now() < end)
+		wfi(); /* wakes although masked */
+	timer_stop();
+}
+
 void guest_main(void)
 {
 	u64 ms = bootarg_num("spin_ms", 0);
@@ -146,15 +157,13 @@ void guest_main(void)
 	if (bootarg_num("plant", 0))
 		plant(bootarg_num("plant", 0));
 	if (ms) {
+		sleep_until(bootarg_num("at_ms", 0) * 1000 * ticks_per_us());
 		spin(ms);
 		return;
 	}
 	ms = bootarg_num("sleep_ms", 0);
 	if (ms) {
-		irq_off();
-		gic_enable(plat.timer_intid[TIMER_VIRT]);
-		timer_set(now() + ms * 1000 * ticks_per_us());
-		wfi(); /* wakes although masked */
+		sleep_until(now() + ms * 1000 * ticks_per_us());
 		return;
 	}
 	if (bootarg_num("wait", 0)) {
