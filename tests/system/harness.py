@@ -110,7 +110,7 @@ class Boot:
     cpu: str = "cortex-a53"
     mem: int = 0
     mode: str = "direct"
-    timeout: int = 90
+    timeout: int = 180
     icount: bool = True
     icount_shift: int = 0
     chosen: str = ""

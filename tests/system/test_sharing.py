@@ -17,14 +17,14 @@ def spin(name, weight, ms, **more):
 
 
 def test_linux_on_half_the_cpus():
-    result = Boot("share-linux4", [linux(cpus=4)], cpus=2, timeout=150).run()
+    result = Boot("share-linux4", [linux(cpus=4)], cpus=2, timeout=400).run()
     expect_clean(result)
     expect_selfcheck(result, 1)
 
 
 def test_three_linux():
     guests = [linux(f"linux{i}", mib=200) for i in range(3)]
-    result = Boot("share-linux3", guests, cpus=2, mem=1024, timeout=200).run()
+    result = Boot("share-linux3", guests, cpus=2, mem=1024, timeout=500).run()
     expect_clean(result)
     for i in range(3):
         expect_selfcheck(result, i + 1)
