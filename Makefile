@@ -156,7 +156,7 @@ $(dev-key):
 %.pem:
 	$Qecho 'CONFIG_GUEST_KEYS: $@: no such file' >&2; exit 1
 guest-keys := $O/include/guest_keys.h
-$(guest-keys): tools/genkeys.py $(hdr) $(call key-file,$(or $(keys),$(dev-key)))
+$(guest-keys): tools/genkeys.py tools/skerry_pack/sign.py $(hdr) $(call key-file,$(or $(keys),$(dev-key)))
 	$(call run,GEN) $(PY) tools/genkeys.py --header $@ \
 	  --development $(dev-key) $(or $(keys),$(dev-key))
 $O/kernel/keys.o check-tidy: $(guest-keys)

@@ -18,6 +18,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+# pylint: disable=wrong-import-position
+from skerry_pack import sign  # noqa: E402
+
 RSA = bytes.fromhex("2a864886f70d010101")
 EC = bytes.fromhex("2a8648ce3d0201")
 P256 = bytes.fromhex("2a8648ce3d030107")
@@ -42,20 +46,6 @@ class Key:
     development: bool
 
 
-def der(data, at, tag):
-    """Content and end of the element of this tag at `at` (X.690)."""
-    if at + 2 > len(data) or data[at] != tag:
-        raise KeyFailure("not a public key as openssl writes it")
-    size, at = data[at + 1], at + 2
-    if size & 0x80:
-        count = size & 0x7f
-        size = int.from_bytes(data[at:at + count], "big")
-        at += count
-    if at + size > len(data):
-        raise KeyFailure("a truncated key")
-    return data[at:at + size], at + size
-
-
 def public_der(path):
     """SubjectPublicKeyInfo (RFC 5280 4.1) of a PEM file."""
     if not os.path.isfile(path):
@@ -69,23 +59,15 @@ def public_der(path):
     raise KeyFailure("no key in PEM form")
 
 
-def rsa_numbers(bits):
-    body, _ = der(bits, 0, 0x30)
-    n, at = der(body, 0, 0x02)
-    e, _ = der(body, at, 0x02)
-    return int.from_bytes(n, "big"), int.from_bytes(e, "big")
-
-
 def read_key(path, pss):
     """(algo, bits, point, square, exponent) and the fingerprint."""
     info = public_der(path)
     print_of = hashlib.sha256(info).digest()
-    body, _ = der(info, 0, 0x30)
-    algo, at = der(body, 0, 0x30)
-    bits, _ = der(body, at, 0x03)
-    kind, at = der(algo, 0, 0x06)
+    algo, bits = sign.children(sign.children(info)[0])
+    kind, *more = sign.children(algo)
     if kind == RSA:
-        n, e = rsa_numbers(bits[1:])
+        n, e = (int.from_bytes(number, "big") for number in
+                sign.children(sign.children(bits[1:])[0]))
         size = n.bit_length()
         if size not in (2048, 3072, 4096):
             raise KeyFailure(f"RSA with {size} bits; 2048, 3072 or 4096 are "
@@ -95,7 +77,7 @@ def read_key(path, pss):
                              f"least {MIN_EXPONENT}, and have 32 bits")
         return (int(pss), size, n.to_bytes(size // 8, "big"),
                 pow(2, 2 * size, n).to_bytes(size // 8, "big"), e), print_of
-    if kind != EC or der(algo, at, 0x06)[0] != P256:
+    if kind != EC or more != [P256]:
         raise KeyFailure("neither RSA nor ECDSA with P-256")
     if pss:
         raise KeyFailure(":pss is for RSA keys")
