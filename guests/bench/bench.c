@@ -143,6 +143,8 @@ static void sleep_until(u64 end)
 	while (now() < end)
 		wfi(); /* wakes although masked */
 	timer_stop();
+	/* Nothing of it stays in a list register. */
+	gic_disable(plat.timer_intid[TIMER_VIRT]);
 }
 
 void guest_main(void)
@@ -157,7 +159,9 @@ void guest_main(void)
 	if (bootarg_num("plant", 0))
 		plant(bootarg_num("plant", 0));
 	if (ms) {
-		sleep_until(bootarg_num("at_ms", 0) * 1000 * ticks_per_us());
+		if (bootarg_num("at_ms", 0))
+			sleep_until(bootarg_num("at_ms", 0) * 1000 *
+				    ticks_per_us());
 		spin(ms);
 		return;
 	}
