@@ -122,17 +122,22 @@ static bool send_shell(void)
 
 static bool send_guest(unsigned int id)
 {
-	struct console_domain *c = &domains[id]->console;
-	u32 had = c->out.count;
+	struct domain *d = load_acquire(&domains[id]);
 	char line[CONSOLE_LINE + 1], prefix[16];
+	struct console_domain *c;
 	bool end;
+	u32 had;
 
+	if (!d)
+		return false;
+	c = &d->console;
+	had = c->out.count;
 	if (!had || !(con.raw || c->out.lines || c->off || had > CONSOLE_LINE)) {
 		if (!c->lost)
 			return false;
 		fmt_snprintf(line, sizeof(line),
 			     "d%u %s: %u characters of its output lost", id,
-			     domains[id]->name, c->lost);
+			     d->name, c->lost);
 		c->lost = 0;
 		send(LOG, "(sk) ", line, true);
 		return true;
@@ -154,7 +159,7 @@ static bool send_next(void)
 
 		if (id == LOG	  ? send_log()
 		    : id == SHELL ? send_shell()
-				  : !!domains[id] && send_guest(id))
+				  : send_guest(id))
 			return true;
 	}
 	return false;
@@ -234,12 +239,22 @@ bool console_guest_putc(struct domain *d, u8 c)
 	return room;
 }
 
-void console_guest_flush(struct domain *d)
+void console_guest_end(struct domain *d)
 {
 	lock();
 	d->console.off = true;
 	finish();
 	unlock();
+}
+
+bool console_guest_is_drained(struct domain *d)
+{
+	bool drained;
+
+	lock();
+	drained = !d->console.out.count && !d->console.lost;
+	unlock();
+	return drained;
 }
 
 void console_tell_room(void)
@@ -249,10 +264,13 @@ void console_tell_room(void)
 	lock();
 	con.tell = false;
 	unlock();
-	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-		if (domains[i] && __atomic_exchange_n(&domains[i]->console.tell,
-						      false, __ATOMIC_RELAXED))
-			vpl011_room(domains[i]);
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++) {
+		struct domain *d = load_acquire(&domains[i]);
+
+		if (d && __atomic_exchange_n(&d->console.tell, false,
+					     __ATOMIC_RELAXED))
+			vpl011_room(d);
+	}
 }
 
 static void shell_put(const char *s)
@@ -331,6 +349,7 @@ void console_init_irq(void)
 	pl011_irq_mask(con.base, false);
 }
 
+/* On CPU 0, as the worker: domains[] does not change meanwhile. */
 static bool takes_input(unsigned int id)
 {
 	if (id == NOBODY || id == SHELL)
@@ -360,9 +379,9 @@ void console_give_input(const struct domain *d)
 		con.input = id;
 }
 
-void console_leave_input(const struct domain *d)
+void console_leave_input(unsigned int id)
 {
-	if (con.input == d->id)
+	if (con.input == id)
 		console_switch_input();
 }
 

@@ -288,6 +288,12 @@ static const struct rule rules[] = {
 	{GUEST, "passthrough", .read = read_disabled},
 	{GUEST, "skerry,weight", NUMBER(1, SCHED_MAX_WEIGHT, guest.weight)},
 	{GUEST, "skerry,slice-us", NUMBER(100, 1000000, guest.slice_us)},
+	/* In the order of enum restart. */
+	{GUEST, "skerry,restart",
+	 CHOICE("never\0on-crash\0always\0",
+		"must be \"never\", \"on-crash\" or \"always\"", guest.restart)},
+	{GUEST, "skerry,start",
+	 CHOICE("boot\0later\0", "must be \"boot\" or \"later\"", guest.later)},
 	{GUEST, "skerry,watchdog-ms",
 	 NUMBER(1, MAX_WATCHDOG_MS, guest.watchdog_ms)},
 	{GUEST, "capabilities", NUMBER(0, 0, off)},
@@ -309,7 +315,7 @@ static const char unsupported[] =
 	"xen,shm-id\0xen,reg\0xen,path\0xen,force-assign-without-iommu\0"
 	"xen,passthrough\0xen,evtchn\0xen,dom0-bootargs\0"
 	"skerry,period-us\0skerry,budget-us\0skerry,deadline-us\0"
-	"skerry,extra-time\0skerry,restart\0"
+	"skerry,extra-time\0"
 	"skerry,role\0skerry,dma";
 static const char unsupported_nodes[] =
 	"skerry,vbd\0skerry,vif\0"

@@ -1,20 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Life of a domain after it was built: start, stop, crash, and the end, when
- * the last of its CPUs has let go of it.
+ * A domain while it lives: start, pause, stop, crash, until the last of its
+ * CPUs has let go of it. What comes before and after is the worker's (guest.c).
  */
 #include <skerry/domain.h>
 
-#include <skerry/build.h>
 #include <skerry/cpu.h>
 #include <skerry/fmt.h>
+#include <skerry/guest.h>
 #include <skerry/log.h>
 
 #define MAX_WARNINGS 4
 
 struct domain *domains[CONFIG_MAX_DOMAINS + 1];
-const char *const stop_names[] = {"off", "reset", "crashed", "destroyed",
-				  "watchdog"};
+const char *const stop_names[] = {
+	"power-on",  "off",	 "reset",     "crashed",
+	"destroyed", "watchdog", "restarted", "refused",
+};
+
+int domain_init_parts(struct domain *d, const struct describe_guest *g)
+{
+	for (unsigned int i = 0; domain_parts[i]; i++) {
+		int err = domain_parts[i]->domain_init(d, g);
+
+		if (!err)
+			continue;
+		domain_exit_parts(d);
+		return err;
+	}
+	return 0;
+}
+
+void domain_exit_parts(struct domain *d)
+{
+	unsigned int n = 0;
+
+	while (domain_parts[n])
+		n++;
+	while (n--)
+		if (domain_parts[n]->domain_exit)
+			domain_parts[n]->domain_exit(d);
+}
 
 void domain_start(struct domain *d)
 {
@@ -31,10 +57,13 @@ void domain_start(struct domain *d)
 
 void domain_stop(struct domain *d, enum stop_reason why)
 {
+	bool fault = why == STOP_CRASH || why == STOP_WATCHDOG;
+
 	spin_lock(&d->lock);
-	if (d->state == DOMAIN_RUNNING) {
+	if (domain_is_live(d)) {
 		d->stop_reason = why;
-		WRITE_ONCE(d->state, DOMAIN_STOPPING);
+		WRITE_ONCE(d->state,
+			   fault ? DOMAIN_CRASHED : DOMAIN_SHUTTING_DOWN);
 		for (unsigned int i = 0; i < d->nr_vcpus; i++)
 			sched_kill(d->vcpus[i]);
 	}
@@ -44,10 +73,10 @@ void domain_stop(struct domain *d, enum stop_reason why)
 void domain_pause(struct domain *d, bool pause)
 {
 	spin_lock(&d->lock);
-	if (d->state == DOMAIN_RUNNING) {
-		bool resume = d->paused && !pause;
+	if (domain_is_live(d)) {
+		bool resume = domain_is_paused(d) && !pause;
 
-		WRITE_ONCE(d->paused, pause);
+		WRITE_ONCE(d->state, pause ? DOMAIN_PAUSED : DOMAIN_RUNNING);
 		if (resume)
 			wdt_resume(d);
 		for (unsigned int i = 0; i < d->nr_vcpus; i++)
@@ -63,7 +92,8 @@ void domain_crash(struct vcpu *v, const char *fmt, ...)
 
 	fmt_args(reason, sizeof(reason), fmt);
 	log_err("d%u %s: crashed: %s", d->id, d->name, reason);
-	arch_vcpu_dump(v);
+	arch_vcpu_note_fault(v);
+	WRITE_ONCE(d->crashed, v);
 	domain_stop(d, STOP_CRASH);
 }
 
@@ -81,86 +111,10 @@ void domain_log_once(struct domain *d, const char *fmt, ...)
 	log_line("d%u: %s", d->id, text);
 }
 
-static void all_off(void)
-{
-	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-		if (domains[i] && READ_ONCE(domains[i]->state) != DOMAIN_OFF)
-			return;
-	log_line("all guests are off");
-	console_sync();
-	switch (build.when_all_off) {
-	case ALL_OFF_POWEROFF:
-		arch_poweroff();
-	case ALL_OFF_REBOOT:
-		arch_reboot();
-	case ALL_OFF_STAY:
-		break;
-	}
-}
-
-/* The scheduler's record of all its vCPUs. */
-static void report(const struct domain *d)
-{
-	u32 wakes[ARRAY_SIZE(d->vcpus[0]->sched.wakes)] = {0};
-	u64 ran = 0, worst = 0, nr = 0;
-	char text[160] = "";
-	size_t len = 0;
-
-	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
-		const struct sched_vcpu *s = &d->vcpus[i]->sched;
-
-		ran += s->ran;
-		worst = max(worst, s->worst_wake);
-		for (unsigned int n = 0; n < ARRAY_SIZE(wakes); n++)
-			wakes[n] += s->wakes[n];
-	}
-	for (unsigned int n = 0; n < ARRAY_SIZE(wakes); n++) {
-		nr += wakes[n];
-		if (wakes[n] && len < sizeof(text))
-			len += (size_t)fmt_snprintf(text + len,
-						    sizeof(text) - len,
-						    "%s%u within %lu ns",
-						    len ? ", " : ": ", wakes[n],
-						    time_to_ns(2UL << n));
-	}
-	log_line("d%u %s: ran %lu us", d->id, d->name, time_to_us(ran));
-	log_line("d%u %s: woken %lu times, at worst in %lu ns%s", d->id,
-		 d->name, nr, time_to_ns(worst), text);
-}
-
-/* Where its vCPUs were: only now they are all out of the guest. */
-static void dump(const struct domain *d)
-{
-	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
-		if (d->vcpus[i]->state != VCPU_ON)
-			continue;
-		arch_vcpu_dump_parked(d->vcpus[i]);
-		work_point();
-	}
-}
-
-/* No CPU runs it any more: what it owned goes back, scrubbed. */
-static void finish(struct work *w)
-{
-	struct domain *d = container_of(w, struct domain, end);
-
-	console_guest_flush(d);
-	if (d->stop_reason == STOP_WATCHDOG)
-		dump(d);
-	stage2_exit(&d->s2);
-	build_release_ram(d);
-	report(d);
-	if (d->stop_reason != STOP_CRASH && d->stop_reason != STOP_WATCHDOG)
-		log_line("d%u %s: %s", d->id, d->name,
-			 stop_names[d->stop_reason]);
-	WRITE_ONCE(d->state, DOMAIN_OFF);
-	all_off();
-	console_leave_input(d);
-}
-
 void domain_vcpu_left(struct vcpu *v)
 {
 	struct domain *d = v->domain;
+	unsigned int id = d->id;
 	bool last;
 
 	if (!v->id)
@@ -168,8 +122,9 @@ void domain_vcpu_left(struct vcpu *v)
 	spin_lock(&d->lock);
 	last = --d->nr_inside == 0;
 	spin_unlock(&d->lock);
+	/* The worker may free d from here on. */
 	if (last)
-		work_submit(&d->end, finish);
+		guest_left(id);
 }
 
 struct vcpu *domain_vcpu_by_mpidr(struct domain *d, u64 mpidr)

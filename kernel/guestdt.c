@@ -86,8 +86,8 @@ static int write_memory(void *fdt, const struct domain *d)
 	u64 reg[2 * DOMAIN_MAX_RAM] = {0};
 	unsigned int nr = 0;
 
-	for (unsigned int i = 0; i < d->nr_ram; i++) {
-		const struct domain_ram *r = &d->ram[i];
+	for (unsigned int i = 0; i < d->home.nr_ram; i++) {
+		const struct domain_ram *r = &d->home.ram[i];
 
 		if (nr && reg[nr - 2] + reg[nr - 1] == r->ipa.v) {
 			reg[nr - 1] += r->size;
@@ -112,6 +112,18 @@ static int write_gic(void *fdt, const struct domain *d)
 	return write_reg(fdt, GIC, v2, ARRAY_SIZE(v2)) |
 	       fdt_setprop_string(fdt, node, "compatible", "arm,gic-400") |
 	       fdt_delprop(fdt, node, "#redistributor-regions");
+}
+
+/* What the guest's own log cannot tell it. */
+static int write_reason(void *fdt, const struct domain *d)
+{
+	int node = fdt_path_offset(fdt, "/chosen");
+	int err = fdt_setprop_string(fdt, node, "skerry,reset-reason",
+				     stop_names[d->born_by]);
+
+	node = fdt_path_offset(fdt, "/chosen");
+	return err |
+	       fdt_setprop_u32(fdt, node, "skerry,nr-starts", d->nr_starts);
 }
 
 static int write_watchdog(void *fdt, const struct domain *d)
@@ -314,6 +326,7 @@ int guestdt_build(void *buf, u64 size, const struct domain *d,
 	ret |= write_memory(buf, d);
 	ret |= write_gic(buf, d);
 	ret |= write_watchdog(buf, d);
+	ret |= write_reason(buf, d);
 	/* Only for boards whose firmware leaves CNTFRQ_EL0 wrong. */
 	if (machine.timer_freq)
 		ret |= fdt_setprop_u32(buf, fdt_path_offset(buf, "/timer"),

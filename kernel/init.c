@@ -16,12 +16,14 @@
 #include <skerry/console.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
+#include <skerry/guest.h>
 #include <skerry/irq.h>
 #include <skerry/keep.h>
 #include <skerry/log.h>
 #include <skerry/machine.h>
 #include <skerry/panic.h>
 #include <skerry/pl031.h>
+#include <skerry/ptimer.h>
 #include <skerry/sections.h>
 #include <skerry/selftest.h>
 #include <skerry/string.h>
@@ -31,6 +33,12 @@
 
 struct cpu cpus[CONFIG_NR_CPUS];
 unsigned int nr_cpus = 1;
+
+/* Parts of a domain in the order of their making. */
+const struct domain_part *const domain_parts[] = {
+	&stage2_part, &vgic_part, &ptimer_part, &vpl011_part,
+	&pl031_part,  &wdt_part,  NULL,
+};
 
 static u64 entry_tick;
 static paddr_t image;
@@ -103,7 +111,7 @@ static u64 find_room(u64 size, u64 dtb)
 		while (step_over(&at, size, &tree, 1) ||
 		       step_over(&at, size, machine.reserved,
 				 machine.nr_reserved) ||
-		       step_over(&at, size, build.modules, build.nr_modules))
+		       step_over(&at, size, images.modules, images.nr_modules))
 			;
 		if (at + size <= b->base + b->size)
 			return at;
@@ -112,7 +120,7 @@ static u64 find_room(u64 size, u64 dtb)
 }
 
 /* Ranges that are not free memory: the reserved ones, then those in use. */
-static struct page_bank kept[MACHINE_MAX_RESERVED + 3 + BUILD_MAX_MODULES];
+static struct page_bank kept[MACHINE_MAX_RESERVED + 3 + IMAGE_MAX_MODULES];
 static unsigned int nr_kept;
 
 /* The pages of [lo, hi) outside the first `nr` kept ranges; their size. */
@@ -178,7 +186,7 @@ static void add_ram(u64 dtb, u64 room, u64 size)
 	nr_kept = 0;
 	keep(machine.reserved, machine.nr_reserved);
 	keep(used, ARRAY_SIZE(used));
-	keep(build.modules, build.nr_modules);
+	keep(images.modules, images.nr_modules);
 	for (unsigned int i = 0; i < machine.nr_banks; i++) {
 		const struct page_bank *ram = &machine.banks[i];
 
@@ -187,8 +195,8 @@ static void add_ram(u64 dtb, u64 room, u64 size)
 	claim("the image", &used[0]);
 	claim("the page table", &used[1]);
 	claim("the device tree", &used[2]);
-	for (unsigned int i = 0; i < build.nr_modules; i++)
-		claim("a guest's module", &build.modules[i]);
+	for (unsigned int i = 0; i < images.nr_modules; i++)
+		claim("a guest's module", &images.modules[i]);
 }
 
 static void init_memory(u64 dtb)
@@ -289,13 +297,14 @@ void init_first_guest(void)
 		return;
 	done = true;
 	log_line("ready: %lu ticks to first guest, scrub %lu ticks, verify %lu ticks",
-		 time_now() - entry_tick - build.scrub_ticks - build.verify_ticks,
-		 build.scrub_ticks, build.verify_ticks);
+		 time_now() - entry_tick - build_scrub_ticks -
+			 images.verify_ticks,
+		 build_scrub_ticks, images.verify_ticks);
 }
 
 static void start_guests(struct work *w __unused)
 {
-	build_all();
+	guest_start_all();
 	log_memory();
 	console_give_input(NULL);
 }
@@ -320,7 +329,7 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 	panic_init();
 	trim_dtb(dtb, dtb_size);
 	log_line("Skerry %s on %s", CONFIG_VERSION, machine.model);
-	build_read(machine.fdt);
+	guest_read(machine.fdt);
 	init_memory(dtb);
 	keep_init();
 	init_cpus();

@@ -5,6 +5,7 @@
  */
 #include <skerry/irq.h>
 
+#include <asm/barrier.h>
 #include <skerry/arch/gic.h>
 #include <skerry/arch/timer.h>
 #include <skerry/console.h>
@@ -13,6 +14,7 @@
 #include <skerry/layout.h>
 #include <skerry/log.h>
 #include <skerry/machine.h>
+#include <skerry/work.h>
 
 #define SGI_IPI 0
 
@@ -96,6 +98,38 @@ void ipi_send(unsigned int cpu, u32 reasons)
 	gic_send_sgi(cpu, SGI_IPI);
 }
 
+/*
+ * What interrupts, traps and the idle loop do with domains[] is over: interrupts
+ * were masked meanwhile. Within an access to another vCPU's interrupts IPIs are
+ * taken as well (vgic.c); it is one of the guest's own domain, which lives.
+ */
+static void sync_here(struct cpu *cpu)
+{
+	if (!cpu->current || cpu->current->arch.el2_sp)
+		stage2_leave();
+	/* Partner: cpu_sync(). */
+	store_release(&cpu->synced, 1U);
+}
+
+void cpu_sync(void)
+{
+	struct cpu *self = this_cpu();
+
+	for (unsigned int i = 0; i < nr_cpus; i++) {
+		if (&cpus[i] == self || !READ_ONCE(cpus[i].online))
+			continue;
+		WRITE_ONCE(cpus[i].synced, 0U);
+		ipi_send(i, IPI_SYNC);
+	}
+	sync_here(self);
+	for (unsigned int i = 0; i < nr_cpus; i++)
+		while (READ_ONCE(cpus[i].online) &&
+		       !load_acquire(&cpus[i].synced)) {
+			cpu_relax();
+			work_point();
+		}
+}
+
 void ipi_handle(void)
 {
 	struct cpu *cpu = this_cpu();
@@ -107,5 +141,8 @@ void ipi_handle(void)
 		vgic_refresh(cpu->current);
 	if (ipi & IPI_WATCHDOG)
 		wdt_ipi();
+	/* Last: what is above has no pointer from domains[] any more. */
+	if (ipi & IPI_SYNC)
+		sync_here(cpu);
 	/* IPI_WAKE has no work here: every way out looks at vCPU states. */
 }

@@ -13,6 +13,7 @@
 #include <skerry/describe.h>
 #include <skerry/domain.h>
 #include <skerry/fmt.h>
+#include <skerry/guest.h>
 #include <skerry/guestdt.h>
 #include <skerry/layout.h>
 #include <skerry/log.h>
@@ -66,7 +67,8 @@ __printf(3, 4) static int refuse(const struct loader *l, const char *part,
  */
 static void *ram_window(const struct domain *d, u64 ipa, u64 *n)
 {
-	for (const struct domain_ram *r = d->ram; r < d->ram + d->nr_ram; r++) {
+	for (const struct domain_ram *r = d->home.ram;
+	     r < d->home.ram + d->home.nr_ram; r++) {
 		u64 offset = ipa - r->ipa.v;
 
 		if (offset >= r->size)
@@ -85,7 +87,7 @@ static void add_sum(struct loader *l, const void *data, u64 size)
 
 	sha256_update(&l->sum, data, size);
 	work_preempt(preempt);
-	build.verify_ticks += time_now() - start;
+	images.verify_ticks += time_now() - start;
 }
 
 /* Is what was just added what the signature is of? */
@@ -110,6 +112,8 @@ static int put(struct loader *l, u64 ipa, const void *from, u64 size, bool sum)
 	for (u64 n; size; at += n, ipa += n, size -= n) {
 		void *to;
 
+		if (guest_is_cancelled(l->d->id))
+			return -ECANCELED;
 		n = min(size, COPY_PIECE);
 		to = ram_window(l->d, ipa, &n);
 		if (!to)

@@ -32,7 +32,8 @@ static struct {
 	struct spinlock lock; /* RANK_PAGE: all of this */
 	struct bank banks[MAX_BANKS];
 	unsigned int nr_banks;
-	u64 *leaves; /* free ones, linked by their first word */
+	u64 bytes[PAGE_OWNED + 1]; /* in each state */
+	u64 *leaves;		   /* free ones, linked by their first word */
 	unsigned int nr_leaves;
 	bool refilling;
 } pages = {.lock = SPINLOCK_INIT(RANK_PAGE)};
@@ -71,6 +72,7 @@ void page_init(const struct page_bank *banks, unsigned int nr, void *mem)
 
 	check(nr <= MAX_BANKS);
 	pages.nr_banks = nr;
+	memset(pages.bytes, 0, sizeof(pages.bytes));
 	pages.leaves = NULL;
 	pages.nr_leaves = 0;
 	for (unsigned int i = 0; i < BOOT_LEAVES; i++)
@@ -189,6 +191,8 @@ static int change(u64 pa, u64 size, u64 from, u64 to)
 		merge(word_of(pa)); /* the one leaf that could be had */
 		return err;
 	}
+	pages.bytes[from & WORD_STATE] -= size;
+	pages.bytes[to & WORD_STATE] += size;
 	for (u64 next; pa < end; pa = next) {
 		u64 *word = word_of(pa);
 
@@ -358,27 +362,11 @@ struct page_info page_lookup(paddr_t pa)
 
 void page_stats(struct page_stats *out)
 {
-	u64 sum[4] = {0};
-
 	spin_lock(&pages.lock);
-	for (unsigned int i = 0; i < pages.nr_banks; i++) {
-		const struct bank *b = &pages.banks[i];
-
-		for (u64 f = 0; f < (b->end - b->base) / FRAME_SIZE; f++) {
-			u64 w = b->words[f];
-
-			if (!(w & WORD_SPLIT)) {
-				sum[w & WORD_STATE] += FRAME_SIZE;
-				continue;
-			}
-			for (u64 p = 0; p < LEAF_WORDS; p++)
-				sum[leaf_of(w)[p] & WORD_STATE] += PAGE_SIZE;
-		}
-	}
+	*out = (struct page_stats){.free = pages.bytes[PAGE_FREE],
+				   .hyp = pages.bytes[PAGE_HYP],
+				   .owned = pages.bytes[PAGE_OWNED]};
 	spin_unlock(&pages.lock);
-	*out = (struct page_stats){.free = sum[PAGE_FREE],
-				   .hyp = sum[PAGE_HYP],
-				   .owned = sum[PAGE_OWNED]};
 }
 
 void *page_alloc_hyp(u64 size)

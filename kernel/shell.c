@@ -9,6 +9,8 @@
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 #include <skerry/fmt.h>
+#include <skerry/guest.h>
+#include <skerry/image.h>
 #include <skerry/measure.h>
 #include <skerry/page.h>
 #include <skerry/string.h>
@@ -18,27 +20,56 @@
 static char line[80];
 static unsigned int len;
 
-static const char *state_of(const struct domain *d)
+static const char *state_of(const struct guest *g)
 {
-	u32 state = READ_ONCE(d->state);
+	static const char *const live[] = {
+		[DOMAIN_RUNNING] = "running",
+		[DOMAIN_PAUSED] = "paused",
+		[DOMAIN_SHUTTING_DOWN] = "shutting down",
+		[DOMAIN_CRASHED] = "crashed",
+	};
 
-	if (state == DOMAIN_OFF)
-		return stop_names[d->stop_reason];
-	if (state == DOMAIN_STOPPING)
-		return "stopping";
-	return d->paused ? "paused" : "running";
+	switch (g->phase) {
+	case GUEST_BUILDING:
+		return "building";
+	case GUEST_LIVE:
+		return live[READ_ONCE(g->d->state)];
+	case GUEST_ENDING:
+		return "shutting down";
+	case GUEST_WAITING:
+		return "waiting";
+	default:
+		return stop_names[g->reason];
+	}
 }
 
-static void print_guest(struct domain *d)
+static void print_guest(struct guest *g)
 {
-	print("d%-3u %-16s %-9s %2u vCPUs %6lu MiB%s", d->id, d->name,
-	      state_of(d), d->nr_vcpus, d->memory / MIB,
-	      d->is_signed ? "" : " UNSIGNED");
+	char text[80] = "";
+	u64 now = time_now();
+
+	if (g->nr_starts > 1)
+		fmt_snprintf(text, sizeof(text), ", start %u after: %s",
+			     g->nr_starts, stop_names[g->reason]);
+	if (g->phase == GUEST_WAITING)
+		fmt_snprintf(text, sizeof(text), ", %s, starts again in %lu ms",
+			     stop_names[g->reason],
+			     g->until > now ? time_to_us(g->until - now) / 1000
+					    : 0);
+	if (g->phase == GUEST_DOWN && g->gave_up)
+		fmt_snprintf(text, sizeof(text),
+			     ", left down after %u crashes in a row",
+			     g->nr_crashes);
+	print("d%-3u %-16s %-13s %2u vCPUs %6lu MiB%s%s", g->id, g->desc.name,
+	      state_of(g), g->desc.nr_vcpus, g->desc.memory / MIB,
+	      g->d && !g->d->is_signed ? " UNSIGNED" : "", text);
 }
 
-static void print_vcpus(struct domain *d)
+static void print_vcpus(struct guest *g)
 {
-	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
+	const struct domain *d = g->d;
+
+	for (unsigned int i = 0; g->phase == GUEST_LIVE && i < d->nr_vcpus; i++) {
 		const struct vcpu *v = d->vcpus[i];
 		bool on = READ_ONCE(v->state) != VCPU_OFF,
 		     runs = READ_ONCE(cpus[v->cpu].sched.running) == v;
@@ -50,7 +81,7 @@ static void print_vcpus(struct domain *d)
 		      " woken in %lu us at worst, %lu runs",
 		      d->id, i, v->cpu,
 		      !on || domain_is_stopping(d) ? "off"
-		      : d->paused		   ? "paused"
+		      : domain_is_paused(d)	   ? "paused"
 		      : runs			   ? "running"
 		      : v->sched.ready		   ? "ready"
 						   : "waiting",
@@ -61,23 +92,41 @@ static void print_vcpus(struct domain *d)
 	}
 }
 
-static void print_memory(struct domain *d __unused)
+/* Every byte of RAM once: what is free, the hypervisor's, a guest's. */
+static void print_memory(struct guest *none __unused)
 {
 	struct page_stats st;
+	u64 pools = 0, image = 0, ram = 0;
 
 	page_stats(&st);
-	print("free %lu MiB, hypervisor %lu KiB, guests %lu MiB", st.free / MIB,
-	      st.hyp / KIB, st.owned / MIB);
-	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-		if (domains[i])
-			print("d%u: %lu KiB of the hypervisor's, %lu KiB used",
-			      i, domains[i]->pool.size / KIB,
-			      (domains[i]->pool.used -
-			       domains[i]->pool.nr_free * PAGE_SIZE) /
-				      KIB);
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++) {
+		const struct guest *g = &guests[i];
+		u64 size = 0;
+
+		if (!g->d)
+			continue;
+		for (unsigned int n = 0; n < g->d->home.nr_ram; n++)
+			size += g->d->home.ram[n].size;
+		print("d%u: RAM %lu KiB, pool %lu KiB, %lu KiB of it used", i,
+		      size / KIB, g->d->pool.size / KIB,
+		      (g->d->pool.used - g->d->pool.nr_free * PAGE_SIZE) / KIB);
+		pools += g->d->pool.size;
+		ram += size;
+	}
+	for (unsigned int i = 0; i < images.nr_modules; i++) {
+		const struct page_bank *m = &images.modules[i];
+
+		image += align_up(m->base + m->size, PAGE_SIZE) -
+			 align_down(m->base, PAGE_SIZE);
+	}
+	print("free %lu KiB, hypervisor %lu KiB (images %lu, pools %lu), guests %lu KiB: together %lu KiB",
+	      st.free / KIB, st.hyp / KIB, image / KIB, pools / KIB,
+	      st.owned / KIB, (st.free + st.hyp + st.owned) / KIB);
+	if (ram != st.owned)
+		print("guests' RAM is %lu KiB: does not balance", ram / KIB);
 }
 
-static void print_irqs(struct domain *d __unused)
+static void print_irqs(struct guest *none __unused)
 {
 	for (unsigned int i = 0; i < nr_cpus; i++) {
 		const u64 *nr = cpus[i].nr_irqs;
@@ -88,7 +137,7 @@ static void print_irqs(struct domain *d __unused)
 	}
 }
 
-static void print_measurements(struct domain *d __unused)
+static void print_measurements(struct guest *none __unused)
 {
 	const struct measurement *m;
 	char hex[2 * SHA256_SIZE + 1];
@@ -104,49 +153,85 @@ static void print_measurements(struct domain *d __unused)
 	}
 }
 
-static void pause(struct domain *d)
+/* What an order came to, at once; the log has the rest. */
+static void tell(struct guest *g, int err)
 {
-	domain_pause(d, true);
-	print_guest(d);
+	switch (err) {
+	case 0:
+		print_guest(g);
+		break;
+	case -EBUSY:
+		print("d%u is not down", g->id);
+		break;
+	case -EALREADY:
+		print("d%u is down", g->id);
+		break;
+	default: /* -EACCES */
+		print("d%u: its image was not kept (skerry,restart = \"never\")",
+		      g->id);
+	}
 }
 
-static void resume(struct domain *d)
+static void pause_or_resume(struct guest *g, bool pause)
 {
-	domain_pause(d, false);
-	print_guest(d);
+	if (g->phase != GUEST_LIVE || !domain_is_live(g->d)) {
+		print("d%u is not running", g->id);
+		return;
+	}
+	domain_pause(g->d, pause);
+	print_guest(g);
 }
 
-static void destroy(struct domain *d)
+static void pause(struct guest *g)
 {
-	domain_stop(d, STOP_DESTROY);
-	print_guest(d);
+	pause_or_resume(g, true);
 }
 
-static void print_log(struct domain *d __unused)
+static void resume(struct guest *g)
+{
+	pause_or_resume(g, false);
+}
+
+static void destroy(struct guest *g)
+{
+	tell(g, guest_destroy(g->id));
+}
+
+static void restart(struct guest *g)
+{
+	tell(g, guest_restart(g->id));
+}
+
+static void start(struct guest *g)
+{
+	tell(g, guest_start(g->id));
+}
+
+static void print_log(struct guest *none __unused)
 {
 	console_shell_log(false);
 }
 
-static void print_last_log(struct domain *d __unused)
+static void print_last_log(struct guest *none __unused)
 {
 	console_shell_log(true);
 }
 
-static void reboot(struct domain *d __unused)
+static void reboot(struct guest *none __unused)
 {
 	console_sync();
 	arch_reboot();
 }
 
-static void help(struct domain *d);
+static void help(struct guest *none);
 
-/* A command runs once, for each guest, or for the one that is named. */
-enum scope { ONCE, EACH, ONE };
+/* A command runs once, for each guest, for that of a number, or by a name. */
+enum scope { ONCE, EACH, ONE, NAME };
 
 static const struct command {
 	const char *name, *help;
 	enum scope guest;
-	void (*run)(struct domain *d);
+	void (*run)(struct guest *g);
 } commands[] = {
 	/* clang-format off */
 	{"help", "these commands", ONCE, help},
@@ -160,42 +245,55 @@ static const struct command {
 	{"pause", "N: guest N does not run until `resume N`", ONE, pause},
 	{"resume", "N: it runs again", ONE, resume},
 	{"destroy", "N: end guest N", ONE, destroy},
+	{"restart", "N: end it, and start it from its image", ONE, restart},
+	{"start", "N: one that is down", ONE, start},
+	{"create", "NAME: a guest described for later", NAME, NULL},
 	{"reboot", "the board, at once", ONCE, reboot},
 	/* clang-format on */
 };
 
-static void help(struct domain *d __unused)
+static void help(struct guest *none __unused)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		print("%-12s %s", commands[i].name, commands[i].help);
 }
 
 /* The guest of a number in decimal, or NULL. */
-static struct domain *find_guest(const char *s)
+static struct guest *find_guest(const char *s)
 {
 	unsigned int n = 0;
 
 	while (*s >= '0' && *s <= '9' && n <= CONFIG_MAX_DOMAINS)
 		n = n * 10 + (unsigned int)(*s++ - '0');
-	return *s || n > CONFIG_MAX_DOMAINS ? NULL : domains[n];
+	return *s || n > CONFIG_MAX_DOMAINS || guests[n].phase == GUEST_NONE
+		       ? NULL
+		       : &guests[n];
+}
+
+static void create(const char *name)
+{
+	if (strlen(name) >= DESCRIBE_NAME_SIZE || !*name)
+		print("create: no name of a guest; see skerry,start");
+	else if (guest_create_later(name))
+		print("create: another one is not finished yet");
 }
 
 static void run(const struct command *c, const char *arg)
 {
-	struct domain *d = find_guest(arg);
+	struct guest *g = find_guest(arg);
 
-	if (c->guest != ONE && *arg)
+	if (c->guest == NAME)
+		create(arg);
+	else if (c->guest != ONE && *arg)
 		print("%s: takes no argument", c->name);
-	else if (c->guest == ONE && !d)
+	else if (c->guest == ONE && !g)
 		print("%s: no guest `%s`; try list", c->name, arg);
-	else if (c->guest == ONE && READ_ONCE(d->state) != DOMAIN_RUNNING)
-		print("%s: d%u is not running", c->name, d->id);
 	else if (c->guest != EACH)
-		c->run(d);
+		c->run(g);
 	else
 		for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-			if (domains[i])
-				c->run(domains[i]);
+			if (guests[i].phase != GUEST_NONE)
+				c->run(&guests[i]);
 }
 
 static void execute(void)

@@ -59,3 +59,10 @@ int pl031_init(struct domain *d)
 
 	return emul_add(&d->emul, &region);
 }
+
+static int domain_init(struct domain *d, const struct describe_guest *g __unused)
+{
+	return pl031_init(d);
+}
+
+const struct domain_part pl031_part = {.domain_init = domain_init};

@@ -81,3 +81,12 @@ void ptimer_write(struct vcpu *v, enum ptimer_reg reg, u64 val)
 	}
 	update(v);
 }
+
+static int domain_init(struct domain *d, const struct describe_guest *g __unused)
+{
+	for (unsigned int n = 0; n < d->nr_vcpus; n++)
+		ptimer_vcpu_init(d->vcpus[n]);
+	return 0;
+}
+
+const struct domain_part ptimer_part = {.domain_init = domain_init};

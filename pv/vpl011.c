@@ -177,3 +177,18 @@ int vpl011_init(struct domain *d)
 	c->present = true;
 	return emul_add(&d->emul, &region);
 }
+
+static int domain_init(struct domain *d, const struct describe_guest *g)
+{
+	return g->vpl011 ? vpl011_init(d) : 0;
+}
+
+static void domain_exit(struct domain *d)
+{
+	d->console.present = false;
+}
+
+const struct domain_part vpl011_part = {
+	.domain_init = domain_init,
+	.domain_exit = domain_exit,
+};

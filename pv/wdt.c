@@ -137,7 +137,7 @@ static void expired(struct timer *timer)
 	spin_lock(&w->lock);
 	w->armed = NEVER;
 	/* Resumed later, wdt_resume() arms it again. */
-	if (!READ_ONCE(d->paused)) {
+	if (!domain_is_paused(d)) {
 		if ((w->wcs & WCS_EN) && counter(d) > w->compare)
 			ends = time_out(d);
 		if (!ends)
@@ -319,3 +319,11 @@ int wdt_init(struct domain *d, u32 ms)
 	wdt_reset(d);
 	return emul_add(&d->emul, &region);
 }
+
+static int domain_init(struct domain *d, const struct describe_guest *g)
+{
+	return g->watchdog_ms ? wdt_init(d, g->watchdog_ms) : 0;
+}
+
+/* Its timer is off since vCPU 0 has left: wdt_exit(). */
+const struct domain_part wdt_part = {.domain_init = domain_init};

@@ -34,7 +34,7 @@ MAY = {
 # life of a domain, and trap dispatch (DESIGN.md, house style (a)).
 LOOK_UP = {
     "kernel/init.c", "kernel/build.c", "kernel/cpu.c", "kernel/domain.c",
-    "kernel/irq.c", "kernel/console.c", "kernel/load.c", "kernel/guestdt.c",
+    "kernel/guest.c", "kernel/irq.c", "kernel/console.c", "kernel/load.c", "kernel/guestdt.c",
     "arch/arm64/trap.c", "arch/arm64/switch.c", "arch/arm64/sysregs.c",
     "arch/arm64/smccc.c", "arch/arm64/early.c", "arch/arm64/idregs.c",
 }

@@ -508,7 +508,22 @@ int vgic_domain_init(struct domain *d, unsigned int nr_spis)
 	return err || v2 ? err : emul_add(&d->emul, &g->redist);
 }
 
-void vgic_domain_exit(struct domain *d)
+static int domain_init(struct domain *d, const struct describe_guest *g)
+{
+	int err = vgic_domain_init(d, g->nr_spis);
+
+	for (unsigned int n = 0; !err && n < d->nr_vcpus; n++)
+		vgic_vcpu_reset(d->vcpus[n]);
+	return err;
+}
+
+/* No CPU has it loaded: nothing of it is in hardware. */
+static void domain_exit(struct domain *d)
 {
 	d->vgic.nr_spis = 0;
 }
+
+const struct domain_part vgic_part = {
+	.domain_init = domain_init,
+	.domain_exit = domain_exit,
+};

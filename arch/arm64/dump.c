@@ -6,55 +6,69 @@
 #include <asm/sysreg.h>
 #include <skerry/domain.h>
 #include <skerry/log.h>
+#include <skerry/work.h>
 
 #define PAR_F	BIT(0)
 #define PAR_FST BITS(6, 1)
 #define PAR_PA	BITS(47, 12)
 
-/* Where the guest's own tables, and then ours, lead from an address. */
-static void dump_walk(const struct vcpu *v, u64 va)
+/* Each line by itself: together they take as long as a short period. */
+#define line(fmt, ...)                                                         \
+	do {                                                                   \
+		log_line(fmt, ##__VA_ARGS__);                                  \
+		work_point();                                                  \
+	} while (0)
+
+void arch_vcpu_note_fault(struct vcpu *v)
 {
-	unsigned int id = v->domain->id;
-	u64 kept = sysreg_read(par_el1), par, ipa;
-	struct pgtable_leaf leaf;
+	u64 kept = sysreg_read(par_el1), va = sysreg_read(far_el2);
 
 	__asm__ volatile("at s1e1r, %0" ::"r"(va) : "memory");
 	isb();
-	par = sysreg_read(par_el1);
+	v->arch.fault_va = va;
+	v->arch.fault_par = sysreg_read(par_el1);
 	sysreg_write(par_el1, kept);
+}
+
+/* Where the guest's own tables, and then ours, lead from an address. */
+static void dump_walk(const struct vcpu *v)
+{
+	unsigned int id = v->domain->id;
+	u64 va = v->arch.fault_va, par = v->arch.fault_par, ipa;
+	struct pgtable_leaf leaf;
+
 	if (par & PAR_F) {
-		log_line("d%u vcpu%u: stage 1: %#lx faults, status %#lx", id,
-			 v->id, va, field_get(PAR_FST, par));
+		line("d%u vcpu%u: stage 1: %#lx faults, status %#lx", id, v->id,
+		     va, field_get(PAR_FST, par));
 		return;
 	}
 	ipa = (par & PAR_PA) | (va & (PAGE_SIZE - 1));
-	log_line("d%u vcpu%u: stage 1: %#lx is IPA %#lx, attributes %#lx", id,
-		 v->id, va, ipa, par >> 56);
+	line("d%u vcpu%u: stage 1: %#lx is IPA %#lx, attributes %#lx", id,
+	     v->id, va, ipa, par >> 56);
 	if (stage2_lookup(&v->domain->s2, IPA(ipa), &leaf))
-		log_line("d%u vcpu%u: stage 2: nothing at %#lx", id, v->id, ipa);
+		line("d%u vcpu%u: stage 2: nothing at %#lx", id, v->id, ipa);
 	else
-		log_line("d%u vcpu%u: stage 2: %#lx+%#lx %c%c%c at %#lx", id,
-			 v->id, leaf.va, leaf.size,
-			 leaf.flags & PGT_R ? 'r' : '-',
-			 leaf.flags & PGT_W ? 'w' : '-',
-			 leaf.flags & PGT_X ? 'x' : '-', leaf.pa);
+		line("d%u vcpu%u: stage 2: %#lx+%#lx %c%c%c at %#lx", id, v->id,
+		     leaf.va, leaf.size, leaf.flags & PGT_R ? 'r' : '-',
+		     leaf.flags & PGT_W ? 'w' : '-',
+		     leaf.flags & PGT_X ? 'x' : '-', leaf.pa);
 }
 
-static void dump_regs(const struct vcpu *v, u64 elr, u64 esr, u64 far, u64 vbar)
+static void dump_regs(const struct vcpu *v)
 {
 	const struct arch_regs *r = &v->arch.regs;
+	const struct arch_sysregs *s = &v->arch.sys;
 	unsigned int id = v->domain->id;
 
-	log_line("d%u vcpu%u: pc %#018lx pstate %#lx esr %#lx", id, v->id,
-		 r->pc, r->pstate, v->arch.esr);
-	log_line("d%u vcpu%u: elr_el1 %#lx esr_el1 %#lx far_el1 %#lx vbar_el1 %#lx",
-		 id, v->id, elr, esr, far, vbar);
+	line("d%u vcpu%u: pc %#018lx pstate %#lx esr %#lx", id, v->id, r->pc,
+	     r->pstate, v->arch.esr);
+	line("d%u vcpu%u: elr_el1 %#lx esr_el1 %#lx far_el1 %#lx vbar_el1 %#lx",
+	     id, v->id, s->elr_el1, s->esr, s->far, s->vbar);
 	for (unsigned int i = 0; i < 28; i += 4)
-		log_line("d%u vcpu%u: x%-2u %016lx %016lx %016lx %016lx", id,
-			 v->id, i, r->x[i], r->x[i + 1], r->x[i + 2],
-			 r->x[i + 3]);
-	log_line("d%u vcpu%u: x28 %016lx %016lx %016lx", id, v->id, r->x[28],
-		 r->x[29], r->x[30]);
+		line("d%u vcpu%u: x%-2u %016lx %016lx %016lx %016lx", id, v->id,
+		     i, r->x[i], r->x[i + 1], r->x[i + 2], r->x[i + 3]);
+	line("d%u vcpu%u: x28 %016lx %016lx %016lx", id, v->id, r->x[28],
+	     r->x[29], r->x[30]);
 }
 
 static void dump_exits(const struct vcpu *v)
@@ -64,23 +78,15 @@ static void dump_exits(const struct vcpu *v)
 	for (unsigned int i = n < NR_EXITS ? 0 : n - NR_EXITS; i < n; i++) {
 		const struct exit_record *e = &v->arch.exits[i % NR_EXITS];
 
-		log_line("d%u vcpu%u: exit %u: esr %#lx pc %#lx", id, v->id, i,
-			 e->esr, e->pc);
+		line("d%u vcpu%u: exit %u: esr %#lx pc %#lx", id, v->id, i,
+		     e->esr, e->pc);
 	}
 }
 
-void arch_vcpu_dump(const struct vcpu *v)
+void arch_vcpu_dump(const struct vcpu *v, bool fault)
 {
-	dump_regs(v, sysreg_read(elr_el1), sysreg_read(esr_el1),
-		  sysreg_read(far_el1), sysreg_read(vbar_el1));
-	dump_walk(v, sysreg_read(far_el2));
-	dump_exits(v);
-}
-
-void arch_vcpu_dump_parked(const struct vcpu *v)
-{
-	const struct arch_sysregs *s = &v->arch.sys;
-
-	dump_regs(v, s->elr_el1, s->esr, s->far, s->vbar);
+	dump_regs(v);
+	if (fault)
+		dump_walk(v);
 	dump_exits(v);
 }

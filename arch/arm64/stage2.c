@@ -8,8 +8,10 @@
 #include <asm/barrier.h>
 #include <asm/sysreg.h>
 #include <skerry/arch/cache.h>
+#include <skerry/arch/gic.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/domain.h>
+#include <skerry/layout.h>
 #include <skerry/pool.h>
 
 #define VTCR_RES1  BIT(31)
@@ -121,6 +123,50 @@ void stage2_exit(struct stage2 *s2)
 	s2->pt.root = NULL;
 }
 
+/* VMID 0 is nobody's: nothing is mapped. Two tables, as 40 bits have them. */
+static u64 nobody[2 * PAGE_SIZE / sizeof(u64)]
+	__attribute__((section(".bss.page_aligned"), aligned(2 * PAGE_SIZE)));
+
+void stage2_leave(void)
+{
+	/*
+	 * EL1's registers are still the last vCPU's: no walk may mix them with
+	 * the other stage 2 (A53 1530924, A72 1319367). The next vCPU brings
+	 * its TCR_EL1.
+	 */
+	sysreg_write(tcr_el1, TCR_EPD0 | TCR_EPD1);
+	isb();
+	sysreg_write(vttbr_el2, image_pa(nobody).v);
+	isb();
+}
+
+/* The CPU interface of a GICv2 is the hardware's own; the rest is vgic/'s. */
+static int map_gicv(struct domain *d)
+{
+	int err = 0;
+
+	for (unsigned int n = 0; !err && gic_version() == 2 && n < 2; n++)
+		err = stage2_map(&d->s2, IPA(GUEST_GICC_BASE + n * PAGE_SIZE),
+				 gic_guest_frame(n), PAGE_SIZE,
+				 PGT_R | PGT_W | PGT_DEVICE);
+	return err;
+}
+
+static int domain_init(struct domain *d, const struct describe_guest *g __unused)
+{
+	return stage2_init(&d->s2, &d->pool, (u8)d->id) ?: map_gicv(d);
+}
+
+static void domain_exit(struct domain *d)
+{
+	stage2_exit(&d->s2);
+}
+
+const struct domain_part stage2_part = {
+	.domain_init = domain_init,
+	.domain_exit = domain_exit,
+};
+
 int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
 	       unsigned int flags)
 {
@@ -145,15 +191,15 @@ bool stage2_flush_step(struct vcpu *v)
 
 	if (v->flush_done)
 		return true;
-	for (unsigned int i = 0; i < d->nr_ram; i++) {
+	for (unsigned int i = 0; i < d->home.nr_ram; i++) {
 		u64 n, pa;
 
-		if (skip >= d->ram[i].size) {
-			skip -= d->ram[i].size;
+		if (skip >= d->home.ram[i].size) {
+			skip -= d->home.ram[i].size;
 			continue;
 		}
-		pa = d->ram[i].pa.v + skip;
-		n = min(d->ram[i].size - skip,
+		pa = d->home.ram[i].pa.v + skip;
+		n = min(d->home.ram[i].size - skip,
 			FLUSH_STEP - (pa & (FLUSH_STEP - 1)));
 		cache_clean_inval(mmu_window(0, PADDR(pa)), n);
 		mmu_window_close(0);

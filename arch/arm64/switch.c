@@ -68,8 +68,11 @@ void arch_vcpu_load(struct vcpu *v)
 	if (v->arch.el2_sp) {
 		/*
 		 * Nothing of EL1's is its; interrupts have to reach EL2. A walk
-		 * out of context still has the last one's stage 2.
+		 * out of context still has the last one's stage 2, and none
+		 * begins while the worker flushes that of another domain
+		 * (A53 1530924, A72 1319367).
 		 */
+		sysreg_write(tcr_el1, TCR_EPD0 | TCR_EPD1);
 		sysreg_write(hcr_el2,
 			     HCR_VM | HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
 		isb();

@@ -33,6 +33,8 @@ static const struct {
 	{"undriven", hostile_undriven, false},
 	{"unfed", hostile_unfed, false},
 	{"flood", hostile_flood, false},
+	{"life", test_life, false},
+	{"churn", test_churn, false},
 };
 
 bool wait_for(const u32 *word, u32 want, u64 us)

@@ -45,8 +45,10 @@ void console_init_irq(void);
 void console_irq(void);
 /* One guest output byte. True when the guest may send half a ring more. */
 bool console_guest_putc(struct domain *d, u8 c);
-/* Unfinished line of a guest that is off. */
-void console_guest_flush(struct domain *d);
+/* d's vCPUs have left: an unfinished line of theirs is sent as it is. */
+void console_guest_end(struct domain *d);
+/* All that d had to say is on its way. */
+bool console_guest_is_drained(struct domain *d);
 /* UARTINT_TX for guests whose rings have room again. No lock is held. */
 void console_tell_room(void);
 /* Whole hypervisor text line, no newline at the end. */
@@ -65,8 +67,8 @@ void console_switch_input(void);
  * no guest before it had; with NULL, all being started, to the shell then.
  */
 void console_give_input(const struct domain *d);
-/* The guest is off: if it had the input, the next one has it. CPU 0. */
-void console_leave_input(const struct domain *d);
+/* The guest is down: if it had the input, the next one has it. CPU 0. */
+void console_leave_input(unsigned int id);
 
 /* kernel/shell.c: a character that was typed; CPU 0, no lock held. */
 #define SHELL_PROMPT "skerry> "
@@ -77,6 +79,8 @@ void console_shell_log(bool last_boot);
 
 /* pv/vpl011.c; the domain's emul table must have room. */
 int vpl011_init(struct domain *d) __must_check;
+struct domain_part;
+extern const struct domain_part vpl011_part;
 /* Input byte for the guest; false when its FIFO is full. */
 bool vpl011_input(struct domain *d, u8 c);
 /* There is room for output again. */

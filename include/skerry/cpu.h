@@ -16,6 +16,7 @@ enum {
 	IPI_WAKE = BIT(1),     /* choose again which vCPU to run */
 	IPI_STOP = BIT(2),     /* panic elsewhere: park */
 	IPI_WATCHDOG = BIT(3), /* a watchdog's timer is to fire sooner */
+	IPI_SYNC = BIT(4),     /* for cpu_sync() */
 };
 
 /* Kinds of physical interrupts that are counted. */
@@ -30,6 +31,7 @@ struct cpu {
 	struct sched_cpu sched;
 	u32 ipi;    /* pending reasons; any CPU ORs, owner swaps */
 	u32 online; /* any CPU reads */
+	u32 synced; /* has taken IPI_SYNC; the worker clears */
 	u32 ranks;  /* debug: bit per lock rank held */
 	u64 mpidr;
 	u64 nr_irqs[NR_CPU_IRQS]; /* by kind; any CPU reads */
@@ -57,6 +59,12 @@ static inline struct cpu *this_cpu(void)
 void ipi_send(unsigned int cpu, u32 reasons);
 /* Take what has come; called from the SGI handler. */
 void ipi_handle(void);
+
+/*
+ * When it returns, no CPU uses what it has found in domains[] before, and none
+ * has the stage 2 of a domain that it does not run. By the worker.
+ */
+void cpu_sync(void);
 
 /* Boot order of a secondary CPU, then idle; never returns. */
 __noreturn void cpu_secondary_main(void);

@@ -13,6 +13,7 @@ struct dt_node;
 #define DESCRIBE_MAX_VCPUS CONFIG_MAX_VCPUS
 #define DESCRIBE_NAME_SIZE 32
 
+enum restart { RESTART_NEVER, RESTART_ON_CRASH, RESTART_ALWAYS };
 enum when_all_off { ALL_OFF_POWEROFF, ALL_OFF_REBOOT, ALL_OFF_STAY };
 
 struct describe_guest {
@@ -24,6 +25,8 @@ struct describe_guest {
 	u32 wfi_trap;	      /* 0 or 1 */
 	u32 weight, slice_us; /* sched.h */
 	u32 watchdog_ms;      /* 0: none */
+	u32 restart;	      /* enum restart */
+	u32 later;	      /* 1: not at boot, guest_create() */
 	/* Either a signed image, or modules of their own; size 0: absent. */
 	struct page_bank fit, kernel, ramdisk, dtb;
 	/* These in the host DTB: */

@@ -16,3 +16,5 @@
 #define EINVAL	   22
 #define ENOSPC	   28
 #define EOPNOTSUPP 95
+#define EALREADY   114
+#define ECANCELED  125

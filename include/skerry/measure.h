@@ -16,7 +16,10 @@ struct measurement {
 	u8 digest[SHA256_SIZE];
 };
 
-/* Entry by entry; the oldest are kept when there is no room for more. */
+/*
+ * Entry by entry, each once; the oldest are kept when there is no room for
+ * more.
+ */
 void measure_add(const struct measurement *m);
 /* The n-th, or NULL. Any CPU. */
 const struct measurement *measure_get(unsigned int n);

@@ -9,3 +9,5 @@ struct domain;
 int pl031_init(struct domain *d) __must_check;
 /* Seconds since 1970 now; the counter carries it on. Boot only. */
 void pl031_set_base(u64 seconds);
+struct domain_part;
+extern const struct domain_part pl031_part;

@@ -15,3 +15,5 @@ enum ptimer_reg { PTIMER_TVAL, PTIMER_CTL, PTIMER_CVAL };
 void ptimer_vcpu_init(struct vcpu *v);
 u64 ptimer_read(struct vcpu *v, enum ptimer_reg reg);
 void ptimer_write(struct vcpu *v, enum ptimer_reg reg, u64 val);
+struct domain_part;
+extern const struct domain_part ptimer_part;

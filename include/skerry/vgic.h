@@ -85,7 +85,8 @@ struct vgic_domain {
  * of the GIC can have. Idempotent exit.
  */
 int vgic_domain_init(struct domain *d, unsigned int nr_spis) __must_check;
-void vgic_domain_exit(struct domain *d);
+struct domain_part;
+extern const struct domain_part vgic_part;
 /* Reset state of the vCPU's redistributor and CPU interface. Not loaded. */
 void vgic_vcpu_reset(struct vcpu *v);
 

@@ -39,3 +39,5 @@ void wdt_resume(struct domain *d);
 void wdt_exit(struct domain *d);
 /* IPI_WATCHDOG: another CPU wants timers of this one to fire sooner. */
 void wdt_ipi(void);
+struct domain_part;
+extern const struct domain_part wdt_part;

@@ -37,7 +37,7 @@ KNOWN = {
     "xen,passthrough", "xen,evtchn", "xen,dom0-bootargs",
     "skerry,period-us", "skerry,budget-us", "skerry,deadline-us",
     "skerry,extra-time",
-    "skerry,restart", "skerry,role", "skerry,dma",
+    "skerry,role", "skerry,dma",
     "skerry,config", "skerry,version", "skerry,min-version",
 }
 KNOWN_NODES = {
@@ -69,6 +69,7 @@ class Guest:
     memory: int = 0		# bytes
     cpus: int = 0
     vpl011: bool = False
+    later: bool = False		# not started at boot
     parts: dict = field(default_factory=dict)	# kind to Module
     bootargs: str = ""
     version: int = 0		# signed, with the parts
@@ -275,6 +276,18 @@ class Checker:
         if self._get(node, prop, node.string) not in (None, "trap", "native"):
             self.errors.add(node, prop, "must be \"trap\" or \"native\"")
 
+    def _restart(self, _guest, node, prop):
+        if self._get(node, prop, node.string) not in (
+                None, "never", "on-crash", "always"):
+            self.errors.add(node, prop, "must be \"never\", \"on-crash\" "
+                            "or \"always\"")
+
+    def _start(self, guest, node, prop):
+        value = self._get(node, prop, node.string)
+        if value not in (None, "boot", "later"):
+            self.errors.add(node, prop, "must be \"boot\" or \"later\"")
+        guest.later = value == "later"
+
     def _pool(self, _guest, node, prop):
         mib = self._get(node, prop, node.u32)
         if mib is not None and not 1 <= mib <= 1024:
@@ -410,6 +423,8 @@ PROPS = {
     "skerry,version": Checker._version,
     "skerry,min-version": Checker._min_version,
     "skerry,wfi": Checker._wfi,
+    "skerry,restart": Checker._restart,
+    "skerry,start": Checker._start,
     "skerry,weight": Checker._weight,
     "skerry,slice-us": Checker._slice,
     "skerry,watchdog-ms": Checker._watchdog,

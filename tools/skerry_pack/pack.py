@@ -157,7 +157,7 @@ class Pack:
         """The rules that need to know the machine."""
         self.board = board
         ram = sum(size for _, size in board.banks)
-        want = sum(g.memory for g in self.guests())
+        want = sum(g.memory for g in self.guests() if not g.later)
         if want + (OWN_MIB << 20) > ram:
             self.errors.add("/chosen", "memory", f"the guests want "
                             f"{want >> 20} MiB and the hypervisor {OWN_MIB}, "

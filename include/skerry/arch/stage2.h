@@ -26,6 +26,10 @@ int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
 	       unsigned int flags) __must_check;
 int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
 	__must_check;
+/* The calling CPU, which has no guest loaded, lets go of the last one's. */
+void stage2_leave(void);
+struct domain_part;
+extern const struct domain_part stage2_part;
 /* Per CPU: VTCR_EL2. */
 void stage2_init_cpu(void);
 

@@ -51,6 +51,8 @@ struct arch_vcpu {
 	u64 esr;     /* ESR_EL2 of the full entry being handled */
 	struct exit_record exits[NR_EXITS]; /* ring, for a crash dump */
 	u32 nr_exits;
+	/* Of arch_vcpu_note_fault(): FAR_EL2, PAR_EL1 of its translation. */
+	u64 fault_va, fault_par;
 	u64 el2_sp; /* its context is one of EL2 (the worker): SP; else 0 */
 };
 
@@ -77,7 +79,10 @@ void arch_mask_irqs(bool mask);
 void arch_inject_undef(struct vcpu *v);
 void arch_inject_abort(struct vcpu *v, bool fetch, u64 far);
 void arch_inject_serror(struct vcpu *v);
-/* Registers, fault and stack of a crashed vCPU as log lines. */
-void arch_vcpu_dump(const struct vcpu *v);
-/* The same, as it was saved, of one that no CPU has loaded. */
-void arch_vcpu_dump_parked(const struct vcpu *v);
+/* v is loaded and crashes: keep what only the hardware can tell. */
+void arch_vcpu_note_fault(struct vcpu *v);
+/*
+ * Registers and last exits of a vCPU that no CPU has loaded, as log lines; with
+ * `fault`, where the noted one leads. By the worker: some 3 us a line.
+ */
+void arch_vcpu_dump(const struct vcpu *v, bool fault);
