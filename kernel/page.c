@@ -7,6 +7,7 @@
 #include <skerry/page.h>
 
 #include <skerry/arch/mmu.h>
+#include <skerry/fault.h>
 #include <skerry/panic.h>
 #include <skerry/spinlock.h>
 #include <skerry/string.h>
@@ -326,6 +327,8 @@ int page_alloc(u64 size, u64 align, u64 limit, enum page_state state, u8 owner,
 
 	if (!range_ok(0, size))
 		return -EINVAL;
+	if (fault_hits())
+		return -ENOMEM;
 	spin_lock(&pages.lock);
 	if (size < FRAME_SIZE && align < FRAME_SIZE)
 		at = search_split(size, align, limit);

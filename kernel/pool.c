@@ -5,6 +5,7 @@
  */
 #include <skerry/pool.h>
 
+#include <skerry/fault.h>
 #include <skerry/string.h>
 
 void pool_init(struct pool *p, void *base, u64 size)
@@ -17,7 +18,7 @@ void *pool_alloc(struct pool *p, u64 size, u64 align)
 	/* Alignment of the address, not of the offset in the pool. */
 	u64 start = align_up((u64)p->base + p->used, align) - (u64)p->base;
 
-	if (start > p->size || size > p->size - start)
+	if (fault_hits() || start > p->size || size > p->size - start)
 		return NULL;
 	/* Whole pages skipped for alignment are not lost. */
 	for (u64 at = align_up(p->used, PAGE_SIZE); at + PAGE_SIZE <= start;
@@ -31,6 +32,9 @@ void *pool_alloc_page(struct pool *p)
 {
 	u64 *page = p->free_page;
 
+	/* One that is carved asks in pool_alloc(). */
+	if (page && fault_hits())
+		return NULL;
 	if (!page)
 		return pool_alloc(p, PAGE_SIZE, PAGE_SIZE);
 	p->free_page = (u64 *)page[0];
