@@ -26,6 +26,7 @@
 #include <skerry/ptimer.h>
 #include <skerry/sections.h>
 #include <skerry/selftest.h>
+#include <skerry/stress.h>
 #include <skerry/string.h>
 #include <skerry/watchdog.h>
 
@@ -229,6 +230,8 @@ static void init_cpu_parts(void)
 void cpu_secondary_main(void)
 {
 	init_cpu_parts();
+	if (CONFIG_STRESS)
+		stress_init_cpu();
 	store_release(&this_cpu()->online, 1U);
 	arch_enter(NULL);
 }
@@ -341,6 +344,8 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 		 time_freq());
 	if (CONFIG_SELFTEST)
 		selftest_run();
+	if (CONFIG_STRESS)
+		stress_init_cpu();
 	work_init();
 	work_submit(&start, start_guests);
 	arch_enter(NULL);

@@ -2,9 +2,10 @@
 /*
  * Weighted round-robin by virtual time (start-time fair queueing): the ready
  * vCPU with the least virtual time runs for its slice. One that wakes is at
- * most BONUS behind the others, so sleep is no credit; it takes the CPU at once
- * from one of lower weight, or when it is clearly behind. Who is preempted so
- * goes on with the rest of its slice, before the others have their turn.
+ * most BONUS behind the others, and not at all with a heavier one among them,
+ * so sleep is no credit; it takes the CPU at once from one of lower weight, or
+ * when it is clearly behind. Who is preempted so goes on with the rest of its
+ * slice, before the others have their turn.
  */
 #include <skerry/sched.h>
 
@@ -71,6 +72,7 @@ void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
 	list_init(&v->sched.node);
 	spin_lock(&c->lock);
 	list_add_before(&c->placed, &v->sched.placed);
+	c->heaviest = max(c->heaviest, weight);
 	spin_unlock(&c->lock);
 }
 
@@ -183,7 +185,10 @@ void sched_wake(struct vcpu *v)
 	v->sched.since = READ_ONCE(v->sched.due) ?: now;
 	v->sched.woken = true;
 	v->sched.left = 0;
-	v->sched.vtime = later(v->sched.vtime, c->vtime - bonus);
+	/* What a light one has slept is no credit against a heavier one. */
+	v->sched.vtime =
+		later(v->sched.vtime,
+		      c->vtime - (v->sched.weight == c->heaviest ? bonus : 0));
 	insert(c, v);
 	/* Alone, the running one has no slice and waits without a trap. */
 	if (!cur || first || preempts(v, cur, now))
@@ -405,6 +410,11 @@ struct vcpu *sched_next(void)
 	return v;
 }
 
+static u32 weight_of(struct list *placed)
+{
+	return list_entry(placed, struct vcpu, sched.placed)->sched.weight;
+}
+
 static bool is_stopped(const struct vcpu *v)
 {
 	return domain_is_stopping(v->domain);
@@ -438,6 +448,9 @@ void sched_idle(void)
 	WRITE_ONCE(c->reap, 0U);
 	while ((v = find(c, is_stopped))) {
 		list_del(&v->sched.placed);
+		c->heaviest = 0;
+		list_for_each(at, &c->placed)
+			c->heaviest = max(c->heaviest, weight_of(at));
 		spin_unlock(&c->lock);
 		timer_cancel(&v->ptimer.timer);
 		timer_cancel(&v->vtimer);

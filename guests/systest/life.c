@@ -9,6 +9,8 @@
 
 #include "systest.h"
 
+extern char secondary_entry[];
+
 static u32 nr_starts(void)
 {
 	int node = fdt_path_offset(plat.fdt, "/chosen"), len;
@@ -57,9 +59,10 @@ static void check_memory(void)
 	ok(!dirty, "memory is as before the first start");
 }
 
-/* Its own fault, on which it has no vectors to go. */
+/* A fault whose vectors are nowhere, so that it never gets anywhere. */
 static void crash(void)
 {
+	mmu_allow_exec(0x30000000ul);
 	sysreg_write(vbar_el1, 0x30000000ul);
 	asm volatile("isb\n\tbrk #0");
 }
@@ -172,8 +175,13 @@ void test_churn(void)
 
 	printf("# churn, start %u after %s\n", nr_starts(), reason());
 	for (;;) {
-		for (unsigned int i = 1; i < plat.nr_cpus; i++)
-			cpu_start(i, be_busy, (void *)next(&seed));
+		for (unsigned int i = 1; i < plat.nr_cpus; i++) {
+			if (cpu_is_off(i))
+				cpu_start(i, be_busy, (void *)next(&seed));
+			else
+				psci(PSCI_CPU_ON, plat.mpidr[i],
+				     (u64)secondary_entry, cpu_boot_record(i));
+		}
 		one_of(&seed);
 		if (!ends || next(&seed) % ends)
 			continue;
