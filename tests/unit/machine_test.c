@@ -475,15 +475,17 @@ static void test_kept(void **state)
 static void test_watchdog(void **state)
 {
 	assert_int_equal(parse(), 0);
-	assert_int_equal(machine.wdt_control, 0);
+	assert_int_equal(machine.wdt.kind, WDT_NONE);
 	m.watchdog = true;
 	assert_int_equal(parse(), 0);
-	assert_int_equal(machine.wdt_control, 0x2a440000);
-	assert_int_equal(machine.wdt_refresh, 0x2a450000);
+	assert_int_equal(machine.wdt.kind, WDT_SBSA);
+	assert_int_equal(machine.wdt.reg[0], 0x2a440000);
+	assert_int_equal(machine.wdt.reg[1], 0x2a450000);
 	m.half_watchdog = true;
 	assert_int_equal(parse(), 0);
-	assert_int_equal(machine.wdt_control, 0);
-	assert_int_equal(machine.wdt_refresh, 0);
+	assert_int_equal(machine.wdt.kind, WDT_NONE);
+	assert_int_equal(machine.wdt.reg[0], 0);
+	assert_int_equal(machine.wdt.reg[1], 0);
 }
 
 static void test_long_command_line(void **state)
