@@ -18,6 +18,7 @@
 static const struct wdt_driver *const drivers[] = {
 	[WDT_NONE] = NULL,
 	[WDT_SBSA] = &sbsa_wdt,
+	[WDT_IMX] = &imx_wdt,
 };
 
 static struct {

@@ -396,12 +396,18 @@ static void read_watchdog(enum wdt_kind kind, unsigned int nr_frames)
 	for (unsigned int i = 0; i < nr_frames; i++)
 		if (machine.wdt.kind || !read_reg(i, &w.reg[i], &size))
 			return;
+	w.ext_reset = dt_find(here(), "fsl,ext-reset-output").data;
 	machine.wdt = w;
 }
 
 static void read_sbsa_wdt(void)
 {
 	read_watchdog(WDT_SBSA, 2);
+}
+
+static void read_imx_wdt(void)
+{
+	read_watchdog(WDT_IMX, 1);
 }
 
 static const struct {
@@ -418,6 +424,7 @@ static const struct {
 	{"arm,sbsa-uart", read_uart},
 	{"arm,pl031", read_rtc},
 	{"arm,sbsa-gwdt", read_sbsa_wdt},
+	{"fsl,imx21-wdt", read_imx_wdt},
 };
 
 /* The first string of `compatible` that we know decides. */

@@ -31,11 +31,12 @@ struct machine_gic {
 
 enum uart_kind { UART_NONE, UART_PL011 };
 
-enum wdt_kind { WDT_NONE, WDT_SBSA };
+enum wdt_kind { WDT_NONE, WDT_SBSA, WDT_IMX };
 
 struct machine_wdt {
 	enum wdt_kind kind;
-	u64 reg[2]; /* frames, in the binding's order; 0 where it has one */
+	u64 reg[2];	/* frames, in the binding's order; 0 where it has one */
+	bool ext_reset; /* i.MX: the reset has to leave the chip */
 };
 
 struct machine {

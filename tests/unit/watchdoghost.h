@@ -53,6 +53,14 @@ static u32 access_reg(char op, unsigned int bits, u64 addr, u32 val)
 		 frame ? "second:" : "", op, offset, val);
 	return val;
 }
+u16 host_mmio_read16(u64 addr)
+{
+	return (u16)access_reg('r', 16, addr, 0);
+}
+void host_mmio_write16(u64 addr, u16 val)
+{
+	access_reg('w', 16, addr, val);
+}
 u32 host_mmio_read32(u64 addr)
 {
 	return access_reg('r', 32, addr, 0);
