@@ -19,6 +19,7 @@ static const struct wdt_driver *const drivers[] = {
 	[WDT_NONE] = NULL,
 	[WDT_SBSA] = &sbsa_wdt,
 	[WDT_IMX] = &imx_wdt,
+	[WDT_BCM2835] = &bcm2835_wdt,
 };
 
 static struct {

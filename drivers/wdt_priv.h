@@ -19,4 +19,4 @@ struct wdt_driver {
 	void (*refresh)(const u64 *frame, u32 seconds);
 };
 
-extern const struct wdt_driver sbsa_wdt, imx_wdt;
+extern const struct wdt_driver sbsa_wdt, imx_wdt, bcm2835_wdt;

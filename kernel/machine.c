@@ -410,6 +410,11 @@ static void read_imx_wdt(void)
 	read_watchdog(WDT_IMX, 1);
 }
 
+static void read_bcm2835_wdt(void)
+{
+	read_watchdog(WDT_BCM2835, 1);
+}
+
 static const struct {
 	const char *compatible;
 	void (*read)(void);
@@ -425,6 +430,10 @@ static const struct {
 	{"arm,pl031", read_rtc},
 	{"arm,sbsa-gwdt", read_sbsa_wdt},
 	{"fsl,imx21-wdt", read_imx_wdt},
+	{"brcm,bcm2835-pm-wdt", read_bcm2835_wdt},
+	{"brcm,bcm2835-pm", read_bcm2835_wdt},
+	{"brcm,bcm2711-pm", read_bcm2835_wdt},
+	{"brcm,bcm2712-pm", read_bcm2835_wdt},
 };
 
 /* The first string of `compatible` that we know decides. */

@@ -31,7 +31,7 @@ struct machine_gic {
 
 enum uart_kind { UART_NONE, UART_PL011 };
 
-enum wdt_kind { WDT_NONE, WDT_SBSA, WDT_IMX };
+enum wdt_kind { WDT_NONE, WDT_SBSA, WDT_IMX, WDT_BCM2835 };
 
 struct machine_wdt {
 	enum wdt_kind kind;

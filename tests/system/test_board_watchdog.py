@@ -5,18 +5,23 @@ kept, and resets are QEMU's events."""
 import json
 import os
 import re
+import socket
 import struct
 import subprocess
+import tempfile
 import threading
+import time
 import zlib
 
 import pytest
 
-from harness import HYP, TOP, WORK, Guest, bare, build, description, pack, \
-    qemu
+from harness import (HYP, TOP, WORK, Boot, Guest, bare, build, description,
+                     expect, expect_clean, expect_not, expect_tap, hello, pack,
+                     qemu)
 
 pytestmark = pytest.mark.one_gic
 
+PM_RSTS = 0xfe100020
 KEPT, KEPT_SIZE = 0x50000000, 0x10000
 IMX_DTS = f"""/dts-v1/;
 / {{
@@ -232,3 +237,72 @@ def test_imx_resets():
     panic = expect_line(boots[1], r"panic: selftest$")
     again = expect_line(boots[2], r"Skerry \S+ on ")
     assert 1900 < stamp(again) - stamp(panic) < 2100
+
+
+class Stub:
+    """QEMU's GDB stub, before the machine starts."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        deadline = time.monotonic() + 60
+        while self.sock.connect_ex(path):
+            assert time.monotonic() < deadline, "no stub of QEMU's"
+            time.sleep(0.1)
+
+    def send(self, text):
+        self.sock.sendall(f"${text}#{sum(text.encode()) & 255:02x}".encode())
+
+    def call(self, text, answer):
+        self.send(text)
+        got = b""
+        while b"#" not in got[:-2]:
+            more = self.sock.recv(100)
+            assert more, f"{text}: no answer"
+            got += more
+        self.sock.sendall(b"+")
+        assert answer in got, (text, got)
+
+
+def set_register(path, address, value):
+    """A device's, by its physical address; then the machine starts."""
+    stub = Stub(path)
+    stub.call("Qqemu.PhyMemMode:1", b"OK")
+    stub.call(f"M{address:x},4:{value.to_bytes(4, 'little').hex()}", b"OK")
+    stub.send("D")
+    stub.sock.recv(100)
+
+
+@pytest.mark.parametrize("rsts, reason", [
+    (None, "power on"),		# what QEMU resets it to
+    (0x1020, "watchdog"),
+    (0x1200, "software"),
+    (0x555, None),		# a partition, no reason
+])
+def test_pi4_reason(rsts, reason):
+    extra = []
+    # A socket's path has to be short.
+    with tempfile.TemporaryDirectory() as folder:
+        if rsts is not None:
+            path = os.path.join(folder, "gdb")
+            extra = ["-S", "-gdb", f"unix:{path},server=on,wait=off"]
+            threading.Thread(target=set_register, daemon=True, args=(
+                path, PM_RSTS, 0x5a000000 | rsts)).start()
+        result = Boot(f"wdog-pi4-{rsts}", [hello()], board="raspi4b",
+                      extra=extra).run()
+    if reason:
+        expect(result, rf"^\(sk\) reset: {reason}$", 1)
+    else:
+        expect_not(result, r"^\(sk\) reset: ")
+    expect_tap(result, 1)
+    expect_clean(result)
+
+
+def test_pi4_resets():
+    """The first refresh resets QEMU's model at once: it does not count."""
+    result = Boot("wdog-pi4-resets", [hello()], board="raspi4b",
+                  bootargs="watchdog=16").run()
+    expect(result, r"^\(sk\) options: watchdog=16: 15 is the most$", 1)
+    expect(result, r"^\(sk\) watchdog: resets the board after 15 s ", 1)
+    expect_not(result, r"CPUs, GICv2")
+    assert result.reason == "QEMU ended before the guests did"

@@ -516,6 +516,10 @@ static void test_soc_watchdogs(void **state)
 		enum wdt_kind kind;
 	} cases[] = {
 		{"fsl,imx21-wdt", WDT_IMX},
+		{"brcm,bcm2835-pm-wdt", WDT_BCM2835},
+		{"brcm,bcm2835-pm", WDT_BCM2835},
+		{"brcm,bcm2711-pm", WDT_BCM2835},
+		{"brcm,bcm2712-pm", WDT_BCM2835},
 		{"brcm,bcm7038-wdt", WDT_NONE},
 	};
 
