@@ -1,70 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The generic watchdog of Arm's BSA (DEN 0094, appendix B) as EL2's own. It
- * counts the system counter's ticks: the first time that WOR of them pass
- * without a refresh it raises WS0, an interrupt, the second time WS1, which
- * resets the board.
+ * The generic watchdog of Arm's BSA (DEN 0094, appendix B). It counts the
+ * system counter's ticks: the first time that WOR of them pass without a
+ * refresh it raises WS0, an interrupt, the second time WS1, which resets the
+ * board. Four refreshes in both times are two before WS0, which firmware may
+ * take for its own.
  */
-#include <skerry/watchdog.h>
+#include "wdt_priv.h"
 
 #include <asm/io.h>
-#include <skerry/arch/mmu.h>
-#include <skerry/log.h>
-#include <skerry/machine.h>
 #include <skerry/time.h>
 
-#define WRR 0x000 /* refresh frame: any write is one */
+#define CONTROL 0 /* frames, in the binding's order */
+#define REFRESH 1
 
-#define WCS    0x000 /* control frame */
+#define WRR 0x000 /* any write is a refresh */
+
+#define WCS    0x000
 #define WCS_EN BIT(0)
 #define WOR    0x008
 
-#define MAX_SECONDS 3600
-
-static struct {
-	u64 refresh; /* 0: not running */
-	u64 period;
-	struct timer timer;
-} wdt;
-
-void watchdog_refresh(void)
+static const char *probe(const u64 *frame __unused)
 {
-	if (wdt.refresh)
-		mmio_write32(wdt.refresh + WRR, 0);
+	return NULL;
 }
 
-static void tick(struct timer *t)
+/* WOR has 48 bits from revision 1 on, which is not worth telling apart. */
+static u32 start(const u64 *frame, u32 seconds)
 {
-	watchdog_refresh();
-	timer_arm(t, time_now() + wdt.period);
+	seconds = (u32)min((u64)seconds, 2 * 0xffffffffUL / time_freq());
+	mmio_write32(frame[CONTROL] + WOR, (u32)(seconds * time_freq() / 2));
+	mmio_write32(frame[CONTROL] + WCS, WCS_EN);
+	return seconds;
 }
 
-void watchdog_init(void)
+static void refresh(const u64 *frame, u32 seconds __unused)
 {
-	int seconds = machine_get_number("watchdog=", 1, MAX_SECONDS);
-	u64 control, wor = (u64)seconds * time_freq() / 2;
-
-	if (seconds < 0)
-		return;
-	if (!machine.wdt_control) {
-		log_warn("options: watchdog=%d: the board has no \"arm,sbsa-gwdt\"",
-			 seconds);
-		return;
-	}
-	/* 48 bits from revision 1 on, which is not worth telling apart. */
-	if (wor > 0xffffffff) {
-		wor = 0xffffffff;
-		log_warn("options: watchdog=%d: %lu is the most", seconds,
-			 2 * wor / time_freq());
-	}
-	control = (u64)mmu_map_device(PADDR(machine.wdt_control), PAGE_SIZE);
-	wdt.refresh = (u64)mmu_map_device(PADDR(machine.wdt_refresh), PAGE_SIZE);
-	/* Twice before WS0, which firmware may take for its own. */
-	wdt.period = wor / 2;
-	mmio_write32(control + WOR, (u32)wor);
-	mmio_write32(control + WCS, WCS_EN);
-	timer_init(&wdt.timer, tick);
-	tick(&wdt.timer);
-	log_line("watchdog: resets the board after %lu s without EL2",
-		 2 * wor / time_freq());
+	mmio_write32(frame[REFRESH] + WRR, 0);
 }
+
+const struct wdt_driver sbsa_wdt = {probe, start, refresh};

@@ -334,7 +334,7 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 	log_line("Skerry %s on %s", CONFIG_VERSION, machine.model);
 	guest_read(machine.fdt);
 	init_memory(dtb);
-	keep_init();
+	keep_init(watchdog_probe());
 	init_cpus();
 	console_init_irq();
 	init_clock();

@@ -9,6 +9,7 @@
 
 #include <skerry/arch/cache.h>
 #include <skerry/arch/mmu.h>
+#include <skerry/fmt.h>
 #include <skerry/machine.h>
 #include <skerry/string.h>
 
@@ -149,17 +150,29 @@ static bool map_region(void)
 	return true;
 }
 
-static void tell(u32 last)
+/* The board's reason, then what the region tells. */
+static void tell_reset(const char *reason, u32 last)
+{
+	char kept[32] = "cold or unknown";
+
+	if (last)
+		fmt_snprintf(kept, sizeof(kept), "warm, boot %u",
+			     keep.this.boot);
+	if (reason)
+		log_line("reset: %s (%s)", reason, kept);
+	else
+		log_line("reset: %s", kept);
+}
+
+static void tell(const char *reason, u32 last)
 {
 	char r[LOG_RECORD];
 	bool panic, panicked = false;
 	u32 nr = 0;
 
-	if (!last) {
-		log_line("reset: cold or unknown");
+	tell_reset(reason, last);
+	if (!last)
 		return;
-	}
-	log_line("reset: warm, boot %u", keep.this.boot);
 	for (u32 pos = 0; keep_read(&pos, r, &panic); nr++) {
 		if (!panic)
 			continue;
@@ -172,14 +185,17 @@ static void tell(u32 last)
 		log_line("last boot: %u lines kept, see `lastlog`", nr);
 }
 
-void keep_init(void)
+void keep_init(const char *reason)
 {
 	struct slot *slots;
 	char r[LOG_RECORD];
 	u32 last;
 
-	if (!map_region())
+	if (!map_region()) {
+		if (reason)
+			log_line("reset: %s", reason);
 		return;
+	}
 	slots = direct_ptr(PADDR(align_up(machine.kept.base, PAGE_SIZE)));
 	last = find_last(slots);
 	if (last)
@@ -189,7 +205,7 @@ void keep_init(void)
 	begin_half(slots, last + 1 ?: 1);
 	for (u32 pos = log_end() + 1; log_read(&pos, r);)
 		keep_line(r);
-	tell(last);
+	tell(reason, last);
 }
 
 bool keep_is_cold(void)

@@ -387,16 +387,32 @@ static void read_rtc(void)
 		read_reg(0, &machine.rtc_base, &size);
 }
 
-/* The binding's order: control frame, refresh frame. */
-static void read_watchdog(void)
+/* The first one that has all of its frames. */
+static void read_watchdog(enum wdt_kind kind, unsigned int nr_frames)
 {
-	u64 control, refresh, size;
+	struct machine_wdt w = {.kind = kind};
+	u64 size;
 
-	if (machine.wdt_control || !read_reg(0, &control, &size) ||
-	    !read_reg(1, &refresh, &size))
-		return;
-	machine.wdt_control = control;
-	machine.wdt_refresh = refresh;
+	for (unsigned int i = 0; i < nr_frames; i++)
+		if (machine.wdt.kind || !read_reg(i, &w.reg[i], &size))
+			return;
+	w.ext_reset = dt_find(here(), "fsl,ext-reset-output").data;
+	machine.wdt = w;
+}
+
+static void read_sbsa_wdt(void)
+{
+	read_watchdog(WDT_SBSA, 2);
+}
+
+static void read_imx_wdt(void)
+{
+	read_watchdog(WDT_IMX, 1);
+}
+
+static void read_bcm2835_wdt(void)
+{
+	read_watchdog(WDT_BCM2835, 1);
 }
 
 static const struct {
@@ -412,7 +428,12 @@ static const struct {
 	{"arm,pl011", read_uart},
 	{"arm,sbsa-uart", read_uart},
 	{"arm,pl031", read_rtc},
-	{"arm,sbsa-gwdt", read_watchdog},
+	{"arm,sbsa-gwdt", read_sbsa_wdt},
+	{"fsl,imx21-wdt", read_imx_wdt},
+	{"brcm,bcm2835-pm-wdt", read_bcm2835_wdt},
+	{"brcm,bcm2835-pm", read_bcm2835_wdt},
+	{"brcm,bcm2711-pm", read_bcm2835_wdt},
+	{"brcm,bcm2712-pm", read_bcm2835_wdt},
 };
 
 /* The first string of `compatible` that we know decides. */

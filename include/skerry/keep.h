@@ -9,10 +9,10 @@
 
 /*
  * Finds the last boot's log in machine.kept, begins this one's with what is
- * logged already, and says how the last one ended. Boot only, once pages have
- * their owners.
+ * logged already, and says how the last one ended. The reason of the reset is
+ * what the board tells of it, or NULL. Boot only, once pages have their owners.
  */
-void keep_init(void);
+void keep_init(const char *reason);
 /* Is this the first boot, as far as the region tells? */
 bool keep_is_cold(void);
 /* A message, as log.h has it. With the console's lock, or in panic. */

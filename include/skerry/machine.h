@@ -31,6 +31,14 @@ struct machine_gic {
 
 enum uart_kind { UART_NONE, UART_PL011 };
 
+enum wdt_kind { WDT_NONE, WDT_SBSA, WDT_IMX, WDT_BCM2835 };
+
+struct machine_wdt {
+	enum wdt_kind kind;
+	u64 reg[2];	/* frames, in the binding's order; 0 where it has one */
+	bool ext_reset; /* i.MX: the reset has to leave the chip */
+};
+
 struct machine {
 	const void *fdt;
 	u64 fdt_size; /* really used, not totalsize */
@@ -48,9 +56,9 @@ struct machine {
 	enum uart_kind uart;
 	u64 uart_base;
 	u32 uart_intid;
-	u64 rtc_base;		      /* PL031, or 0 */
-	u64 wdt_control, wdt_refresh; /* frames of the SBSA watchdog, or 0 */
-	struct page_bank kept;	      /* what a reset leaves (ramoops), or 0 */
+	u64 rtc_base; /* PL031, or 0 */
+	struct machine_wdt wdt;
+	struct page_bank kept; /* what a reset leaves (ramoops), or 0 */
 	char model[64];
 	char cmdline[256]; /* xen,xen-bootargs, else bootargs: a NUL per word */
 };

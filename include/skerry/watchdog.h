@@ -7,6 +7,11 @@
 
 #include <skerry/util.h>
 
+/*
+ * Why the board was reset, by the watchdog's registers; NULL if they do not
+ * tell. Once, as soon as devices can be mapped: some are not to wait long.
+ */
+const char *watchdog_probe(void);
 /* CPU 0, once, with its timers working. */
 void watchdog_init(void);
 /* Any CPU, any context; nothing when it is not running. */

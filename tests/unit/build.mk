@@ -61,8 +61,13 @@ unit-console_test := lib/fmt.c
 $O/unit/console_test: kernel/console.c kernel/log.c # included for their state
 unit-keep_test := arch/arm64/cache.c lib/fmt.c
 $O/unit/keep_test: kernel/keep.c kernel/log.c # included for their state
-unit-sbsa_wdt_test := kernel/time.c
-$O/unit/sbsa_wdt_test: drivers/sbsa_wdt.c # included for its state
+unit-sbsa_wdt_test := kernel/time.c $(addprefix drivers/,sbsa_wdt.c imx_wdt.c \
+  bcm2835_wdt.c)
+unit-imx_wdt_test := $(unit-sbsa_wdt_test)
+unit-bcm2835_wdt_test := $(unit-sbsa_wdt_test)
+# included for its state
+$O/unit/sbsa_wdt_test $O/unit/imx_wdt_test $O/unit/bcm2835_wdt_test: \
+  drivers/watchdog.c drivers/wdt_priv.h
 unit-shell_test := kernel/measure.c lib/fmt.c
 unit-cflags-shell_test := $(tls-flags)
 $O/unit/shell_test: kernel/shell.c # included for its table

@@ -261,7 +261,7 @@ static void test_ghost(void **state)
 	debug = true;
 	ghost_bytes = 3 * PAGE_SIZE + 8;
 	assert_true(boots());
-	assert_non_null(strstr(trace, "read ghost keep sched0"));
+	assert_non_null(strstr(trace, "read ghost probe keep sched0"));
 	check_pages(DTB);
 }
 

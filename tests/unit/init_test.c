@@ -11,7 +11,7 @@ static void test_order(void **state)
 	(void)state;
 	assert_true(boots());
 	assert_string_equal(trace,
-			    "sched0 boot mmu parse console1 panic log read keep "
+			    "sched0 boot mmu parse console1 panic log read probe keep "
 			    "sched0 stack0 sched1 stack1 "
 			    "gic arch cpu gic_cpu s2_cpu time_cpu irq_cpu smp "
 			    "console_irq watchdog log work submit enter ");
@@ -36,7 +36,7 @@ static void test_options(void **state)
 	/* The early console comes before the tree is looked at. */
 	assert_string_equal(
 		trace,
-		"sched0 boot mmu console1 parse console1 panic log read keep "
+		"sched0 boot mmu console1 parse console1 panic log read probe keep "
 		"sched0 stack0 sched1 stack1 "
 		"gic arch cpu gic_cpu s2_cpu time_cpu irq_cpu smp log "
 		"console_irq map_rtc clock watchdog log selftest work submit enter ");

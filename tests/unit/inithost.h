@@ -213,8 +213,14 @@ void panic_init(void)
 {
 	note("panic");
 }
-void keep_init(void)
+const char *watchdog_probe(void)
 {
+	note("probe");
+	return "why";
+}
+void keep_init(const char *reason)
+{
+	assert_string_equal(reason, "why");
 	/* Reserved memory that shows nowhere is nobody's by now. */
 	note("keep");
 	for (unsigned int i = 0; i < machine.nr_reserved; i++)

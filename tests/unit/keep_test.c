@@ -33,6 +33,7 @@ static int map_result;
 /* So many lines reach dram, one more reaches it in part, then none does. */
 static unsigned int cleans, cut_after;
 static u64 seed;
+static const char *reason; /* the board's */
 
 static u64 rnd(void)
 {
@@ -104,7 +105,7 @@ static const char *boot(void)
 	reset();
 	log_line("early");
 	*shown = 0;
-	keep_init();
+	keep_init(reason);
 	return shown;
 }
 
@@ -114,6 +115,7 @@ static void begin(u64 bytes)
 	machine.kept = (struct page_bank){BASE, size};
 	mapped_at = mapped_size = 0;
 	map_result = 0;
+	reason = NULL;
 	seed = 0x5eed;
 }
 
@@ -195,6 +197,19 @@ static void test_boots(void **state)
 	memset(dram, 0, sizeof(dram));
 	assert_string_equal(boot(), "2reset: cold or unknown\n");
 	assert_true(keep_is_cold());
+}
+
+/* With the board's word; without a region it is all that is known. */
+static void test_reason(void **state)
+{
+	reason = "watchdog";
+	assert_memory_equal(boot(), "2reset: watchdog (warm, boot 2)\n", 32);
+	memset(dram, 0, sizeof(dram));
+	assert_string_equal(boot(), "2reset: watchdog (cold or unknown)\n");
+	machine.kept.size = 0;
+	assert_non_null(strstr(boot(), "\n2reset: watchdog\n"));
+	reason = NULL;
+	assert_null(strstr(boot(), "reset"));
 }
 
 /* Numbers of boots go round, and 0 is none. */
@@ -402,7 +417,7 @@ static void test_cut_init(void **state)
 			log_err("panic: before");
 			reset();
 			cut_after = cut;
-			keep_init();
+			keep_init(reason);
 			total = cleans;
 			says = boot();
 			assert_non_null(strstr(says, "reset: warm"));
@@ -546,6 +561,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_crc, setup),
 		cmocka_unit_test_setup(test_boots, setup),
+		cmocka_unit_test_setup(test_reason, setup),
 		cmocka_unit_test_setup(test_numbers, setup),
 		cmocka_unit_test_setup(test_regions, setup),
 		cmocka_unit_test_setup(test_wrap, setup),

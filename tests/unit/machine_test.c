@@ -51,6 +51,8 @@ static struct model {
 		soc;
 	const char *ramoops; /* an empty property of that node */
 	bool watchdog, half_watchdog;
+	const char *wdt; /* two of these on the bus `soc` */
+	bool wdt_off, wdt_ext;
 	bool short_reg, bad_cells, odd_cell, other_parent, narrow;
 	uint32_t v2_reg[8]; /* base and size of GICD, GICC, GICH, GICV */
 } m;
@@ -119,6 +121,22 @@ static void gen_cpus(void)
 	gen_end();
 }
 
+static void gen_wdt(void)
+{
+	gen_begin("watchdog@7c100000");
+	gen_prop("compatible", m.wdt, (int)strlen(m.wdt) + 1);
+	gen_cells("reg", 0x7c100000, 0x114, 0x7c00a000, 0x24);
+	if (m.wdt_off)
+		gen_str("status", "disabled");
+	gen_end();
+	gen_begin("watchdog@7c200000");
+	gen_prop("compatible", m.wdt, (int)strlen(m.wdt) + 1);
+	gen_cells("reg", 0x7c200000, 0x114);
+	if (m.wdt_ext)
+		gen_empty("fsl,ext-reset-output");
+	gen_end();
+}
+
 static void gen_uart(void)
 {
 	if (m.soc) {
@@ -143,6 +161,8 @@ static void gen_uart(void)
 		gen_prop("status", m.uart_status,
 			 (int)strlen(m.uart_status) + 1);
 	gen_end();
+	if (m.wdt)
+		gen_wdt();
 	if (m.soc)
 		gen_end();
 }
@@ -475,15 +495,51 @@ static void test_kept(void **state)
 static void test_watchdog(void **state)
 {
 	assert_int_equal(parse(), 0);
-	assert_int_equal(machine.wdt_control, 0);
+	assert_int_equal(machine.wdt.kind, WDT_NONE);
 	m.watchdog = true;
 	assert_int_equal(parse(), 0);
-	assert_int_equal(machine.wdt_control, 0x2a440000);
-	assert_int_equal(machine.wdt_refresh, 0x2a450000);
+	assert_int_equal(machine.wdt.kind, WDT_SBSA);
+	assert_int_equal(machine.wdt.reg[0], 0x2a440000);
+	assert_int_equal(machine.wdt.reg[1], 0x2a450000);
 	m.half_watchdog = true;
 	assert_int_equal(parse(), 0);
-	assert_int_equal(machine.wdt_control, 0);
-	assert_int_equal(machine.wdt_refresh, 0);
+	assert_int_equal(machine.wdt.kind, WDT_NONE);
+	assert_int_equal(machine.wdt.reg[0], 0);
+	assert_int_equal(machine.wdt.reg[1], 0);
+}
+
+/* Those of SoCs, on a bus: the first that is on, and nothing of another. */
+static void test_soc_watchdogs(void **state)
+{
+	static const struct {
+		const char *compatible;
+		enum wdt_kind kind;
+	} cases[] = {
+		{"fsl,imx21-wdt", WDT_IMX},
+		{"brcm,bcm2835-pm-wdt", WDT_BCM2835},
+		{"brcm,bcm2835-pm", WDT_BCM2835},
+		{"brcm,bcm2711-pm", WDT_BCM2835},
+		{"brcm,bcm2712-pm", WDT_BCM2835},
+		{"brcm,bcm7038-wdt", WDT_NONE},
+	};
+
+	m.soc = m.wdt_ext = m.watchdog = true;
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		const struct machine_wdt *w = &machine.wdt;
+
+		m.wdt = cases[i / 2].compatible;
+		m.wdt_off = i & 1;
+		assert_int_equal(parse(), 0);
+		if (cases[i / 2].kind == WDT_NONE) {
+			assert_int_equal(w->kind, WDT_SBSA);
+			assert_int_equal(w->reg[0], 0x2a440000);
+			continue;
+		}
+		assert_int_equal(w->kind, cases[i / 2].kind);
+		assert_int_equal(w->reg[0], m.wdt_off ? 0xfc200000 : 0xfc100000);
+		assert_int_equal(w->reg[1], 0);
+		assert_int_equal(w->ext_reset, m.wdt_off);
+	}
 }
 
 static void test_long_command_line(void **state)
@@ -693,6 +749,7 @@ int main(void)
 		cmocka_unit_test_setup(test_numbers, setup),
 		cmocka_unit_test_setup(test_kept, setup),
 		cmocka_unit_test_setup(test_watchdog, setup),
+		cmocka_unit_test_setup(test_soc_watchdogs, setup),
 		cmocka_unit_test_setup(test_long_command_line, setup),
 		cmocka_unit_test_setup(test_banks, setup),
 		cmocka_unit_test_setup(test_reserved, setup),

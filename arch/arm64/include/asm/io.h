@@ -4,11 +4,11 @@
 
 #include <skerry/types.h>
 
-#define MMIO_ACCESSORS(bits, reg)                                              \
+#define MMIO_ACCESSORS(bits, size, reg)                                        \
 	static inline u##bits mmio_read##bits(u64 addr)                        \
 	{                                                                      \
 		u##bits val;                                                   \
-		__asm__ volatile("ldr %" reg "0, [%1]"                         \
+		__asm__ volatile("ldr" size " %" reg "0, [%1]"                 \
 				 : "=r"(val)                                   \
 				 : "r"(addr)                                   \
 				 : "memory");                                  \
@@ -16,9 +16,11 @@
 	}                                                                      \
 	static inline void mmio_write##bits(u64 addr, u##bits val)             \
 	{                                                                      \
-		__asm__ volatile("str %" reg "0, [%1]" ::"r"(val), "r"(addr)   \
+		__asm__ volatile("str" size " %" reg "0, [%1]" ::"r"(val),     \
+				 "r"(addr)                                     \
 				 : "memory");                                  \
 	}
 
-MMIO_ACCESSORS(32, "w")
-MMIO_ACCESSORS(64, "x")
+MMIO_ACCESSORS(16, "h", "w")
+MMIO_ACCESSORS(32, "", "w")
+MMIO_ACCESSORS(64, "", "x")

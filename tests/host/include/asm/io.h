@@ -16,5 +16,6 @@
 		host_mmio_write##bits(addr, val);                              \
 	}
 
+MMIO_ACCESSORS(16)
 MMIO_ACCESSORS(32)
 MMIO_ACCESSORS(64)
