@@ -42,14 +42,15 @@ static void word_of(const char *list, u32 n, char *out, size_t size)
 }
 
 /*
- * The last quarter of memory has nothing of ours, and is filled before the end:
- * a successor that finds some of it has not got fresh memory.
+ * The third quarter of memory has nothing of ours and not the tree, which is at
+ * the end of a small one. It is filled: a successor that finds some of it has
+ * not got fresh memory.
  */
 static void check_memory(void)
 {
 	const struct range *r = &plat.mem[plat.nr_mem - 1];
-	u64 *at = (u64 *)(r->base + r->size / 4 * 3);
-	u64 *end = (u64 *)(r->base + r->size);
+	u64 *at = (u64 *)(r->base + r->size / 4 * 2);
+	u64 *end = (u64 *)(r->base + r->size / 4 * 3);
 	u64 dirty = 0;
 
 	for (; at < end; at += 64) {
