@@ -25,7 +25,7 @@ export CONFIG CPUS MEM GIC CPU BOARD BOOT ICOUNT TIMEOUT QEMU_EXTRA KEY UNSIGNED
 
 .PHONY: all setup run test check check-static check-layers check-format \
         check-headers check-tidy unit size bench clean help menuconfig guests \
-        coverage tools
+        coverage tools model
 all: $O/skerry.bin
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo 'make test             every test; ends with "N passed, N failed"'
 	@echo 'make check            static checks and unit tests only'
 	@echo 'make bench            measure, next to the figures without Skerry'
+	@echo 'make model            the life cycle of domains under spin; see docs/model.md'
 	@echo 'make mutants          changed FITs: none may be another guest (MUTANTS= SEED=)'
 	@echo 'make fuzz             the parsers under libFuzzer (FUZZ_RUNS=)'
 	@echo 'make soak             both of these for half an hour or more'
@@ -67,7 +68,7 @@ $O/auto.conf: $(conf) tools/genconf.py Kconfig $(wildcard $(set-file))
 	$Q$(PY) tools/genconf.py $@ $(hdr) && touch $@
 $(hdr): $O/auto.conf ;
 
-standalone := clean help setup run test bench %_defconfig
+standalone := clean help setup run test bench model %_defconfig
 ifneq ($(filter-out $(standalone),$(or $(MAKECMDGOALS),all)),)
 include $O/auto.conf
 endif
@@ -245,6 +246,8 @@ check-tidy: $(hdr)
 	  'clang-tidy --quiet "$$@" -- $(tidy-flags) 2>/dev/null' tidy
 check-static: check-layers check-format check-headers check-tidy
 check: check-static unit
+model:
+	$Q$(PY) -m pytest -q -rP -p no:cacheprovider tests/model
 
 size: $O/skerry.elf
 	$Q$(PY) tools/size.py $O/skerry.elf $(CROSS)size
