@@ -228,9 +228,19 @@ void build_free(struct domain *d)
 
 static struct domain *first(unsigned int id, const struct describe_guest *g)
 {
-	u8 *base = alloc_pool(g->pool_size);
-	struct domain *d = base ? new_domain(id, g, base) : NULL;
+	struct page_stats st;
+	struct domain *d;
+	u8 *base;
 
+	/* Before anything is scrubbed that will not suffice. */
+	page_stats(&st);
+	if (st.free < g->memory) {
+		log_warn("refused: %s: memory: %lu MiB, but %lu are free",
+			 g->name, g->memory / MIB, st.free / MIB);
+		return NULL;
+	}
+	base = alloc_pool(g->pool_size);
+	d = base ? new_domain(id, g, base) : NULL;
 	if (base && !d)
 		free_pool(base, g->pool_size);
 	if (!d)
