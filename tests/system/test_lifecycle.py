@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests end, start again, and are ordered to, beside others that go on."""
+import os
 import re
 
 import pytest
@@ -189,18 +190,40 @@ def expect_balance(result, lives, swept=0):
     expect_not(result, r"^\(sk\) panic")
 
 
-@pytest.mark.parametrize("seed", (1, 2, 3, 4))
-@pytest.mark.parametrize("cpus", (1, 2, 4))
+def stress(name, hyp, seed, cpus, lives, periods, level="error"):
+    return Boot(name, [churn("a", seed), churn("b", seed + 1, ends=50),
+                       churn("c", seed + 2, cpus=1), loop(periods)],
+                cpus=cpus, hyp=hyp, timeout=400,
+                bootargs=f"stress={seed} lives={lives} loglevel={level}"
+                ).run()
+
+
+def test_thousand_lives(stressed):
+    """In random order, with failing allocations; a loop on the same CPU."""
+    result = stress("life-thousand", stressed, 1, 1, 1000, 16000, "warning")
+    expect_balance(result, 1000)
+    assert len(result.matching(r"^\(sk\) refused: [abc]: ")) > 20, \
+        report(result, "hardly an allocation has failed")
+    expect_tap(result, 4)
+
+
+# make soak has more of them.
+@pytest.mark.parametrize("seed", range(1, 1 + int(os.environ.get(
+    "STRESS_SEEDS", "3"))))
+@pytest.mark.parametrize("cpus", (2, 4))
 def test_stress(stressed, seed, cpus):
-    """Orders at random times from every CPU; a control loop beside."""
-    result = Boot(f"life-stress-{cpus}-{seed}",
-                  [churn("a", seed), churn("b", seed + 1, ends=50),
-                   churn("c", seed + 2, cpus=1), loop(4000)],
-                  cpus=cpus, hyp=stressed, timeout=300,
-                  bootargs=f"stress={seed} lives=250 loglevel=error").run()
-    expect_balance(result, 250)
-    if cpus == 1:
-        expect_tap(result, 4)
+    """Orders at random times from every CPU. QEMU runs CPUs in turn, so the
+    loop's times say nothing here."""
+    result = stress(f"life-stress-{cpus}-{seed}", stressed, seed, cpus, 100,
+                    2000)
+    expect_balance(result, 100)
+
+
+def test_stress_checked():
+    """Lock ranks, and the second map of who owns which page."""
+    result = stress("life-stress-debug",
+                    build("stress-debug", "STRESS=y DEBUG=y"), 7, 2, 60, 1500)
+    expect_balance(result, 60)
 
 
 def test_failing_allocations(stressed):
