@@ -397,33 +397,35 @@ static void waits(struct guest *g)
 		bring_up(g);
 }
 
-static void is_down(struct guest *g)
+/* True when there was an order, which check_all_off() may have seen. */
+static bool is_down(struct guest *g)
 {
 	enum guest_order order = take_order(g);
 
 	if (g->phase == GUEST_NONE ||
 	    (order != ORDER_START && order != ORDER_RESTART))
-		return;
+		return order != ORDER_NONE;
 	g->nr_quick = g->nr_crashes = 0;
 	bring_up(g);
+	return true;
 }
 
 static void step(struct work *w)
 {
 	struct guest *g = container_of(w, struct guest, work);
-	bool was_up = g->phase > GUEST_DOWN;
+	bool tell = true;
 
 	/* Partner: kick(). What came before is seen below. */
 	__atomic_store_n(&g->queued, 0U, __ATOMIC_SEQ_CST);
 	if (g->phase <= GUEST_DOWN)
-		is_down(g);
+		tell = is_down(g);
 	else if (g->phase == GUEST_WAITING)
 		waits(g);
 	else if (g->phase == GUEST_ENDING || has_left(g->d))
 		end(g);
 	else
 		obey(g);
-	if (was_up && g->phase <= GUEST_DOWN) {
+	if (tell && g->phase <= GUEST_DOWN) {
 		check_all_off();
 		console_leave_input(g->id);
 	}
