@@ -522,8 +522,9 @@ void guest_start_all(void)
 		err = bring_up(g);
 		any |= !err;
 		/* Memory may be found later, a signature not. */
-		if (g->desc.restart != RESTART_NEVER &&
-		    (!err || err == -ENOMEM || err == -ECANCELED))
+		if (err && err != -ENOMEM && err != -ECANCELED)
+			g->desc.restart = RESTART_NEVER;
+		if (may_start(g))
 			image_keep(&g->desc);
 	}
 	image_free_rest();
