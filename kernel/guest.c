@@ -214,7 +214,12 @@ static int bring_up(struct guest *g)
 	set_phase(g, GUEST_BUILDING);
 	err = build(g);
 	if (err == -ECANCELED) {
-		take_order(g);
+		u32 order = ORDER_DESTROY;
+
+		/* One that came after it counts. */
+		__atomic_compare_exchange_n(&g->order, &order, ORDER_NONE,
+					    false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED);
 		destroyed(g);
 	} else if (err) {
 		g->reason = STOP_REFUSED;
