@@ -105,7 +105,9 @@ int guest_destroy(unsigned int id)
 
 	if (!g)
 		return -ENOENT;
-	if (READ_ONCE(g->phase) == GUEST_DOWN)
+	/* An order to start it may be waiting. */
+	if (READ_ONCE(g->phase) == GUEST_DOWN &&
+	    READ_ONCE(g->order) == ORDER_NONE)
 		return -EALREADY;
 	return give_order(g, ORDER_DESTROY, STOP_DESTROY);
 }
