@@ -54,7 +54,9 @@ static struct guest *find(unsigned int id)
 {
 	struct guest *g = &guests[id];
 
-	return id && id <= CONFIG_MAX_DOMAINS && READ_ONCE(g->phase) != GUEST_NONE
+	/* Partner: set_phase(). */
+	return id && id <= CONFIG_MAX_DOMAINS &&
+			       load_acquire(&g->phase) != GUEST_NONE
 		       ? g
 		       : NULL;
 }
@@ -75,7 +77,7 @@ static int give_order(struct guest *g, enum guest_order order,
 /* Its image is still there. */
 static bool may_start(const struct guest *g)
 {
-	return g->desc.restart != RESTART_NEVER;
+	return READ_ONCE(g->desc.restart) != RESTART_NEVER;
 }
 
 int guest_start(unsigned int id)
@@ -127,7 +129,8 @@ static enum guest_order take_order(struct guest *g)
 
 static void set_phase(struct guest *g, enum guest_phase phase)
 {
-	WRITE_ONCE(g->phase, (u32)phase);
+	/* Partner: find(), to which a slot is what its phase says. */
+	store_release(&g->phase, (u32)phase);
 }
 
 /* It is loaded; what it is goes on record first. */
@@ -219,9 +222,8 @@ static int bring_up(struct guest *g)
 		u32 order = ORDER_DESTROY;
 
 		/* One that came after it counts. */
-		__atomic_compare_exchange_n(&g->order, &order, ORDER_NONE,
-					    false, __ATOMIC_ACQ_REL,
-					    __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(&g->order, &order, ORDER_NONE, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 		destroyed(g);
 	} else if (err) {
 		g->reason = STOP_REFUSED;
