@@ -98,6 +98,44 @@ static void test_start_destroy(void **state)
 	must(guests[1].phase == GUEST_DOWN);
 }
 
+/* Others find its domain, but it does not run yet. */
+static void destroy_found(void)
+{
+	struct domain *d = domains[1];
+
+	if (d && d->state == DOMAIN_BUILDING && !nr_given++)
+		must(!guest_destroy(1));
+}
+
+static void test_destroy_found(void **state)
+{
+	(void)state;
+	nr_given = 0;
+	during_point = destroy_found;
+	must(!guest_restart(1));
+	run();
+	during_point = NULL;
+	check_all();
+	must(nr_given && guests[1].phase == GUEST_DOWN);
+}
+
+/* Its timer is not to come any more. */
+static void test_destroy_waiting(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		domain_stop(guests[3].d, STOP_RESET);
+		stay = i == 2 ? 3 : 0;
+		run();
+	}
+	stay = 0;
+	must(guests[3].phase == GUEST_WAITING);
+	must(!guest_destroy(3));
+	run();
+	check_all();
+	must(guests[3].phase == GUEST_DOWN);
+}
+
 /* The order that kept the last guest's end from being that of all. */
 static void test_all_off(void **state)
 {
@@ -184,6 +222,8 @@ int main(void)
 		cmocka_unit_test_setup(test_image_kept, setup),
 		cmocka_unit_test_setup(test_last_counts, setup),
 		cmocka_unit_test_setup(test_start_destroy, setup),
+		cmocka_unit_test_setup(test_destroy_found, setup),
+		cmocka_unit_test_setup(test_destroy_waiting, setup),
 		cmocka_unit_test_setup(test_all_off, setup),
 		cmocka_unit_test_setup(test_random, setup),
 	};

@@ -17,6 +17,7 @@ static u64 now;
 static unsigned int seed;
 static bool wild; /* others give orders, and guests crash */
 static unsigned int nr_orders;
+static unsigned int stay;	   /* where this guest waits */
 static void (*during_point)(void); /* where the worker gives way */
 static struct domain_home homes[CONFIG_MAX_DOMAINS + 1]; /* as last seen */
 
@@ -133,6 +134,8 @@ static void run(void)
 		bool waits = false;
 
 		run_cpu0();
+		if (stay && guests[stay].phase == GUEST_WAITING)
+			return;
 		for (unsigned int c = 1; c < NR_CPUS; c++) {
 			struct vcpu *v;
 
@@ -148,11 +151,16 @@ static void run(void)
 			if (guests[i].queued)
 				quiet = 0;
 		}
-		if (waits) {
+		/* From the shell, while it ends or waits. */
+		if (waits && nr_orders && !rnd(3)) {
+			nr_orders--;
+			(void)!any_order(1 + rnd(2 * NR_BOOT));
+		} else if (waits) {
 			if (armed[0] != OFF)
 				now = max(now, armed[0]);
-			quiet = 0;
 		}
+		if (waits)
+			quiet = 0;
 		must(rounds++ < 100000);
 	}
 }
