@@ -54,7 +54,9 @@ static struct guest *find(unsigned int id)
 {
 	struct guest *g = &guests[id];
 
-	return id && id <= CONFIG_MAX_DOMAINS && READ_ONCE(g->phase) != GUEST_NONE
+	/* Partner: set_phase(). */
+	return id && id <= CONFIG_MAX_DOMAINS &&
+			       load_acquire(&g->phase) != GUEST_NONE
 		       ? g
 		       : NULL;
 }
@@ -75,7 +77,7 @@ static int give_order(struct guest *g, enum guest_order order,
 /* Its image is still there. */
 static bool may_start(const struct guest *g)
 {
-	return g->desc.restart != RESTART_NEVER;
+	return READ_ONCE(g->desc.restart) != RESTART_NEVER;
 }
 
 int guest_start(unsigned int id)
@@ -105,7 +107,9 @@ int guest_destroy(unsigned int id)
 
 	if (!g)
 		return -ENOENT;
-	if (READ_ONCE(g->phase) == GUEST_DOWN)
+	/* An order to start it may be waiting. */
+	if (READ_ONCE(g->phase) == GUEST_DOWN &&
+	    READ_ONCE(g->order) == ORDER_NONE)
 		return -EALREADY;
 	return give_order(g, ORDER_DESTROY, STOP_DESTROY);
 }
@@ -125,7 +129,8 @@ static enum guest_order take_order(struct guest *g)
 
 static void set_phase(struct guest *g, enum guest_phase phase)
 {
-	WRITE_ONCE(g->phase, (u32)phase);
+	/* Partner: find(), to which a slot is what its phase says. */
+	store_release(&g->phase, (u32)phase);
 }
 
 /* It is loaded; what it is goes on record first. */
@@ -214,7 +219,11 @@ static int bring_up(struct guest *g)
 	set_phase(g, GUEST_BUILDING);
 	err = build(g);
 	if (err == -ECANCELED) {
-		take_order(g);
+		u32 order = ORDER_DESTROY;
+
+		/* One that came after it counts. */
+		__atomic_compare_exchange_n(&g->order, &order, ORDER_NONE, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 		destroyed(g);
 	} else if (err) {
 		g->reason = STOP_REFUSED;
@@ -397,33 +406,35 @@ static void waits(struct guest *g)
 		bring_up(g);
 }
 
-static void is_down(struct guest *g)
+/* True when there was an order, which check_all_off() may have seen. */
+static bool is_down(struct guest *g)
 {
 	enum guest_order order = take_order(g);
 
 	if (g->phase == GUEST_NONE ||
 	    (order != ORDER_START && order != ORDER_RESTART))
-		return;
+		return order != ORDER_NONE;
 	g->nr_quick = g->nr_crashes = 0;
 	bring_up(g);
+	return true;
 }
 
 static void step(struct work *w)
 {
 	struct guest *g = container_of(w, struct guest, work);
-	bool was_up = g->phase > GUEST_DOWN;
+	bool tell = true;
 
 	/* Partner: kick(). What came before is seen below. */
 	__atomic_store_n(&g->queued, 0U, __ATOMIC_SEQ_CST);
 	if (g->phase <= GUEST_DOWN)
-		is_down(g);
+		tell = is_down(g);
 	else if (g->phase == GUEST_WAITING)
 		waits(g);
 	else if (g->phase == GUEST_ENDING || has_left(g->d))
 		end(g);
 	else
 		obey(g);
-	if (was_up && g->phase <= GUEST_DOWN) {
+	if (tell && g->phase <= GUEST_DOWN) {
 		check_all_off();
 		console_leave_input(g->id);
 	}
@@ -520,8 +531,9 @@ void guest_start_all(void)
 		err = bring_up(g);
 		any |= !err;
 		/* Memory may be found later, a signature not. */
-		if (g->desc.restart != RESTART_NEVER &&
-		    (!err || err == -ENOMEM || err == -ECANCELED))
+		if (err && err != -ENOMEM && err != -ECANCELED)
+			g->desc.restart = RESTART_NEVER;
+		if (may_start(g))
 			image_keep(&g->desc);
 	}
 	image_free_rest();

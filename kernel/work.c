@@ -42,7 +42,7 @@ static void __noreturn worker(void)
 		}
 		sched_block(&work.vcpu);
 		/* Submitted in between: told to one that was ready. */
-		if (!list_is_empty(&work.list))
+		if (READ_ONCE(work.list.next) != &work.list)
 			sched_wake(&work.vcpu);
 		/* Blocked, it is left here. */
 		work_point();

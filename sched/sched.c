@@ -396,7 +396,8 @@ struct vcpu *sched_next(void)
 			v = put_off(cpu, v);
 		contended = !list_is_empty(&c->queue);
 		spin_unlock(&c->lock);
-	} while (unlikely(!usual && v) && (!v->sched.ready || !take_pending(v)));
+	} while (unlikely(!usual && v) &&
+		 (!READ_ONCE(v->sched.ready) || !take_pending(v)));
 	if (v && contended) {
 		c->slice_until = now + (v->sched.left ?: v->sched.slice);
 		timer_arm(&c->slice_end, c->slice_until);

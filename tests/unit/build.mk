@@ -142,3 +142,27 @@ fit-mutant: $(hdr) $(fit-made)
 	  $(filter-out kernel/fit.c kernel/verify.c,$(fit-srcs))
 	$Qprintf '%s\n' $(fit-mutant-flags) -O0 $(host-tls) >$O/mutant/fit/flags
 .PHONY: fit-mutant
+# Whole lives. Their configuration has all that makes allocations fail.
+unit-life := $(addprefix kernel/,guest.c domain.c image.c page.c pool.c ghost.c \
+  measure.c fault.c time.c work.c irq.c lock.c emul.c) sched/sched.c lib/fmt.c \
+  arch/arm64/pgtable.c $(addprefix vgic/,vgic.c lr.c regs.c v2.c v3.c) \
+  $(addprefix pv/,ptimer.c vpl011.c pl031.c wdt.c)
+unit-cflags-life := $(tls-flags) -include tests/unit/lifeconf.h
+unit-life_test := $(unit-life)
+unit-cflags-life_test := $(unit-cflags-life)
+unit-life_order_test := $(unit-life)
+unit-cflags-life_order_test := $(unit-cflags-life)
+# Included for its state, and for its instructions.
+$O/unit/life_test $O/unit/life_order_test: kernel/build.c arch/arm64/stage2.c
+unit-life_smp_test := $(unit-life) kernel/build.c
+unit-cflags-life_smp_test := $(unit-cflags-life) -DHOST_THREADS -pthread
+$O/unit/life_smp_test: arch/arm64/stage2.c
+# The same under ThreadSanitizer, for which READ_ONCE() is no race.
+life-tsan: $(hdr)
+	$Qmkdir -p $O/tsan
+	$(HOSTCC) $(filter-out -fsan% -fno-san%,$(unit-cflags)) \
+	  $(unit-cflags-life_smp_test) -fsanitize=thread \
+	  --param=tsan-distinguish-volatile=1 -o $O/tsan/life_smp_test \
+	  tests/unit/life_smp_test.c $(unit-life_smp_test) -lcmocka
+	$O/tsan/life_smp_test
+.PHONY: life-tsan
