@@ -8,6 +8,8 @@
  */
 #include <skerry/build.h>
 
+#include <libfdt.h>
+
 #include <skerry/arch/cache.h>
 #include <skerry/arch/mmu.h>
 #include <skerry/describe.h>
@@ -231,7 +233,8 @@ static int put_tree(struct loader *l, u64 ipa, void *fdt)
 			 l->g->name, err);
 		return err;
 	}
-	return put(l, ipa, fdt, DTB_ROOM, false);
+	/* What is behind it is zero there too. */
+	return put(l, ipa, fdt, align_up(fdt_totalsize(fdt), 8), false);
 }
 
 /* All of it, entry and tree being at these addresses. */

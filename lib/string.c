@@ -66,6 +66,14 @@ void *memmove(void *dst, const void *src, size_t n)
 
 	if (d <= s || d >= s + n)
 		return memcpy(dst, src, n);
+	/* From the end. Words where the ends agree: no piece is needed again. */
+	if (is_aligned((u64)d ^ (u64)s, sizeof(half_t))) {
+		for (; n && !is_aligned((u64)(d + n), sizeof(half_t)); n--)
+			d[n - 1] = s[n - 1];
+		for (; n >= sizeof(half_t); n -= sizeof(half_t))
+			*(half_t *)(d + n - sizeof(half_t)) = *(
+				const half_t *)(s + n - sizeof(half_t));
+	}
 	while (n--)
 		d[n] = s[n];
 	return dst;
@@ -78,10 +86,11 @@ void *memset(void *dst, int c, size_t n)
 	if (is_aligned((u64)d, sizeof(word_t))) {
 		word_t w = 0x0101010101010101UL * (u8)c;
 
-		for (; n >= 16; n -= 16, d += 16) {
-			((word_t *)d)[0] = w;
-			((word_t *)d)[1] = w;
-		}
+		for (; n >= 64; n -= 64, d += 64)
+			for (unsigned int i = 0; i < 8; i++)
+				((word_t *)d)[i] = w;
+		for (; n >= 8; n -= 8, d += 8)
+			*(word_t *)d = w;
 	}
 	while (n--)
 		*d++ = (u8)c;
