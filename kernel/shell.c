@@ -26,7 +26,7 @@ static const char *state_of(const struct domain *d)
 		return stop_names[d->stop_reason];
 	if (state == DOMAIN_STOPPING)
 		return "stopping";
-	return d->paused ? "paused" : "running";
+	return domain_is_paused(d) ? "paused" : "running";
 }
 
 static void print_guest(struct domain *d)
@@ -50,7 +50,7 @@ static void print_vcpus(struct domain *d)
 		      " woken in %lu us at worst, %lu runs",
 		      d->id, i, v->cpu,
 		      !on || domain_is_stopping(d) ? "off"
-		      : d->paused		   ? "paused"
+		      : domain_is_paused(d)	   ? "paused"
 		      : runs			   ? "running"
 		      : v->sched.ready		   ? "ready"
 						   : "waiting",

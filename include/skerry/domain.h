@@ -45,7 +45,7 @@ struct domain {
 	char name[DESCRIBE_NAME_SIZE];
 	u32 state; /* enum domain_state; written under lock */
 	u32 stop_reason;
-	bool paused;	      /* likewise */
+	bool paused;	      /* likewise; read it by domain_is_paused() */
 	struct spinlock lock; /* RANK_DOMAIN: state, stage2 changes, pool */
 	struct spinlock vcpu_lock; /* RANK_VCPU: power states of all vCPUs */
 	struct stage2 s2;
@@ -57,7 +57,7 @@ struct domain {
 	struct domain_ram ram[DOMAIN_MAX_RAM];
 	unsigned int nr_ram;
 	u64 memory;
-	u64 cntvoff;
+	u64 cntvoff; /* of virtual time; grows where a pause ends, under lock */
 	bool wfi_trap;
 	bool is_signed;	 /* its image, by a key of the ring */
 	u32 nr_warned;	 /* lines of domain_log_once so far */
@@ -80,11 +80,17 @@ void domain_start(struct domain *d);
  */
 void domain_stop(struct domain *d, enum stop_reason why);
 /*
- * No vCPU of d runs until it is resumed, though its time goes on; its watchdog
- * stands still. Any CPU; returns at once. Nothing happens to one that is not
+ * No vCPU of d runs until it is resumed. Its virtual time stands still from
+ * when the last of them has left the guest, and its watchdog with it; physical
+ * time goes on. Any CPU; returns at once. Nothing happens to one that is not
  * running.
  */
 void domain_pause(struct domain *d, bool pause);
+/* Acquire: if it is not, cntvoff is that of now. Partner: domain_pause(). */
+static inline bool domain_is_paused(const struct domain *d)
+{
+	return load_acquire(&d->paused);
+}
 /* domain_stop() for a crash, with the reason and v's registers in the log. */
 __printf(2, 3) void domain_crash(struct vcpu *v, const char *fmt, ...);
 /* A line about the guest's doing, at most a few per domain. */
