@@ -272,6 +272,7 @@ static void test_pause(void **state)
 	vcpus[1].state = VCPU_OFF;
 	remote(sched_pause, 1);
 	remote(sched_resume, 1);
+	assert_false(vcpus[1].sched.ready);
 	assert_int_equal(runs(), -1);
 	remote(sched_pause, 1);
 	remote(pend, 1);
