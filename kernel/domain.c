@@ -70,13 +70,34 @@ void domain_stop(struct domain *d, enum stop_reason why)
 	spin_unlock(&d->lock);
 }
 
+/*
+ * Takes the pause off d's virtual time, which must go back on none of its vCPUs
+ * nor between them. So the pause counts from when the last one has left the
+ * guest: what any of them has read is from before. If one has not yet, nothing
+ * is taken off: it may read the counter again, by the old offset.
+ */
+static void take_off_pause(struct domain *d)
+{
+	u64 since = 0, now;
+
+	for (unsigned int i = 0; i < d->nr_vcpus; i++)
+		since = max(since, sched_out_since(d->vcpus[i]));
+	now = time_now();
+	if (since < now)
+		WRITE_ONCE(d->cntvoff, d->cntvoff + (now - since));
+}
+
 void domain_pause(struct domain *d, bool pause)
 {
 	spin_lock(&d->lock);
 	if (domain_is_live(d)) {
 		bool resume = domain_is_paused(d) && !pause;
 
-		WRITE_ONCE(d->state, pause ? DOMAIN_PAUSED : DOMAIN_RUNNING);
+		if (resume)
+			take_off_pause(d);
+		/* Release, for who sees that it goes on: domain_is_paused(). */
+		store_release(&d->state,
+			      (u32)(pause ? DOMAIN_PAUSED : DOMAIN_RUNNING));
 		if (resume)
 			wdt_resume(d);
 		for (unsigned int i = 0; i < d->nr_vcpus; i++)

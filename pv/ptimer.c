@@ -36,10 +36,17 @@ static void expired(struct timer *timer)
 	WRITE_ONCE(v->sched.due, 0UL);
 }
 
+/*
+ * A ready vCPU will be loaded and then sees its own timer. So will a paused
+ * one: until then its time stands still, and after a pause this deadline is
+ * too early.
+ */
 static void vtimer_due(struct timer *timer)
 {
 	struct vcpu *v = container_of(timer, struct vcpu, vtimer);
 
+	if (unlikely(!sched_is_waiting(&v->sched)))
+		return;
 	WRITE_ONCE(v->sched.due, timer->deadline);
 	vgic_timer_due(v);
 	WRITE_ONCE(v->sched.due, 0UL);

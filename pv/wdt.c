@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guests' watchdog (Arm DEN0094, appendix "Generic Watchdog"). Its time is
- * the guest's virtual counter, which goes on while the guest waits for a CPU.
+ * the guest's virtual counter, which goes on while the guest waits for a CPU
+ * and stands still while it is paused: what becomes due then has no effect, and
+ * when the guest goes on, its period has what was left of it.
  * The first signal, WS0, is an SPI; the second, WS1, ends the guest. Until the
  * guest writes WCS, WOR or WCV there is one stage only: the description's
  * timeout ends it without a warning, unless WRR is written in time.
- *
- * A paused guest's watchdog stands still: what becomes due then has no effect,
- * and the current period begins anew when the guest goes on. The signals stay.
  *
  * The timer is one of the CPU of vCPU 0. It may fire too early, and then looks
  * for what is due by now: so a refresh costs no more than the access, and
@@ -38,14 +37,14 @@
 
 static u64 counter(const struct domain *d)
 {
-	return time_now() - d->cntvoff;
+	return time_now() - READ_ONCE(d->cntvoff);
 }
 
 /* In physical ticks: the counter has to be greater than WCV. */
 static u64 due(const struct domain *d)
 {
 	const struct wdt *w = &d->wdt;
-	u64 now = time_now(), count = now - d->cntvoff;
+	u64 now = time_now(), count = now - READ_ONCE(d->cntvoff);
 
 	if (!(w->wcs & WCS_EN))
 		return NEVER;
@@ -108,7 +107,7 @@ static void refresh(struct domain *d)
 	if (w->wcs & WCS_WS0)
 		vgic_set_spi(d, GUEST_WATCHDOG_INTID, false);
 	w->wcs &= (u32)WCS_EN;
-	w->refreshed = time_now();
+	w->refreshed = counter(d);
 	reload(d);
 }
 
@@ -132,18 +131,23 @@ static void expired(struct timer *timer)
 	struct domain *d = container_of(timer, struct domain, wdt.timer);
 	struct wdt *w = &d->wdt;
 	bool ends = false;
-	u64 ago;
+	u64 now, ago = 0;
 
 	spin_lock(&w->lock);
 	w->armed = NEVER;
-	/* Resumed later, wdt_resume() arms it again. */
+	/*
+	 * In this order: a time of before the pause, or an offset of after it.
+	 * Resumed later, wdt_resume() arms it again.
+	 */
+	now = time_now();
 	if (!domain_is_paused(d)) {
-		if ((w->wcs & WCS_EN) && counter(d) > w->compare)
+		now -= READ_ONCE(d->cntvoff);
+		ago = now - w->refreshed;
+		if ((w->wcs & WCS_EN) && now > w->compare)
 			ends = time_out(d);
 		if (!ends)
 			update(d);
 	}
-	ago = time_now() - w->refreshed;
 	spin_unlock(&w->lock);
 	if (!ends || domain_is_stopping(d))
 		return;
@@ -286,8 +290,6 @@ void wdt_resume(struct domain *d)
 	if (!w->ms)
 		return;
 	spin_lock(&w->lock);
-	w->refreshed = time_now();
-	reload(d);
 	update(d);
 	spin_unlock(&w->lock);
 }

@@ -155,18 +155,14 @@ static void ask(struct sched_cpu *c, unsigned int cpu)
 		ipi_send(cpu, IPI_WAKE);
 }
 
-void sched_wake(struct vcpu *v)
+static __force_inline void wake(struct sched_cpu *c, struct vcpu *v)
 {
-	struct sched_cpu *c = sched_of(v);
 	struct vcpu *cur;
 	bool first;
 	u64 now;
 
-	spin_lock(&c->lock);
-	if (v->sched.ready || v->sched.paused || domain_is_stopping(v->domain)) {
-		spin_unlock(&c->lock);
+	if (v->sched.ready || domain_is_stopping(v->domain))
 		return;
-	}
 	now = time_now();
 	cur = c->running;
 	first = list_is_empty(&c->queue);
@@ -179,7 +175,6 @@ void sched_wake(struct vcpu *v)
 	if (v == cur) {
 		/* Blocked or paused, but not left yet: choose() puts it back. */
 		ask(c, v->cpu);
-		spin_unlock(&c->lock);
 		return;
 	}
 	v->sched.since = READ_ONCE(v->sched.due) ?: now;
@@ -193,6 +188,15 @@ void sched_wake(struct vcpu *v)
 	/* Alone, the running one has no slice and waits without a trap. */
 	if (!cur || first || preempts(v, cur, now))
 		ask(c, v->cpu);
+}
+
+void sched_wake(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v);
+
+	spin_lock(&c->lock);
+	if (!v->sched.paused)
+		wake(c, v);
 	spin_unlock(&c->lock);
 }
 
@@ -223,6 +227,9 @@ void sched_pause(struct vcpu *v)
 	struct sched_cpu *c = sched_of(v);
 
 	spin_lock(&c->lock);
+	/* Else it is charged, and with that `since` set, when it leaves. */
+	if (!v->sched.paused && c->running != v)
+		v->sched.since = time_now();
 	v->sched.paused = true;
 	v->sched.ready = false;
 	list_del(&v->sched.node);
@@ -235,11 +242,29 @@ void sched_resume(struct vcpu *v)
 	struct sched_cpu *c = sched_of(v);
 
 	spin_lock(&c->lock);
-	v->sched.paused = false;
-	spin_unlock(&c->lock);
 	/* A CPU_ON before this has set the state, a later one wakes it. */
 	if (READ_ONCE(v->state) != VCPU_OFF)
-		sched_wake(v);
+		wake(c, v);
+	/* Partner: sched_is_waiting(), to which it is never just waiting. */
+	store_release(&v->sched.paused, false);
+	spin_unlock(&c->lock);
+}
+
+u64 sched_out_since(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v);
+	u64 since = ~0UL;
+
+	spin_lock(&c->lock);
+	/*
+	 * Not chosen, it is not about to be loaded. But one that is loaded may
+	 * be chosen again before it is unloaded, when what was chosen instead
+	 * turns out to be off: then it would go on with the offset it has.
+	 */
+	if (c->running != v && !READ_ONCE(v->vgic.loaded))
+		since = v->sched.since;
+	spin_unlock(&c->lock);
+	return since;
 }
 
 bool sched_is_contended(void)

@@ -92,7 +92,8 @@ void arch_vcpu_load(struct vcpu *v)
 	isb();
 	sysreg_write(vttbr_el2, v->arch.vttbr);
 	sysreg_write(hcr_el2, v->arch.hcr);
-	sysreg_write(cntvoff_el2, v->arch.cntvoff);
+	/* The domain's: a pause changes it while none of its vCPUs is here. */
+	sysreg_write(cntvoff_el2, READ_ONCE(v->domain->cntvoff));
 	isb();
 	SYSREGS(LOAD)
 	isb();
@@ -138,7 +139,8 @@ void arch_vcpu_unload(struct vcpu *v)
 	/* A ready one sees its own timer when it is loaded again. */
 	if (!v->sched.ready &&
 	    (s->cntv_ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
-		timer_arm(&v->vtimer, s->cntv_cval + v->arch.cntvoff);
+		timer_arm(&v->vtimer,
+			  s->cntv_cval + READ_ONCE(v->domain->cntvoff));
 	SYSREGS(SAVE)
 	s->tcr = sysreg_read(tcr_el1);
 	/* The hardware clears VSE when the guest takes the SError. */
@@ -173,7 +175,6 @@ void arch_vcpu_reset(struct vcpu *v)
 	a->sys.vmpidr = vcpu_mpidr(v->id);
 	a->hcr = guest_hcr();
 	a->vttbr = v->domain->s2.vttbr;
-	a->cntvoff = v->domain->cntvoff;
 }
 
 void arch_worker_init(struct vcpu *v, void (*fn)(void), u64 stack_top)

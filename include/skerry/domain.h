@@ -74,11 +74,11 @@ struct domain {
 	struct wdt wdt;
 	struct domain_home home;
 	u64 memory;
-	u64 cntvoff;
+	u64 cntvoff; /* of virtual time; grows where a pause ends, under lock */
 	bool wfi_trap;
-	bool is_signed; /* its image, by a key of the ring */
+	bool is_signed;	      /* its image, by a key of the ring */
 	struct vcpu *crashed; /* the last one that did; NULL: none */
-	u32 nr_warned;	/* lines of domain_log_once so far */
+	u32 nr_warned;	      /* lines of domain_log_once so far */
 	unsigned int nr_vcpus;
 	u32 nr_inside; /* vCPUs that no CPU has let go of yet; under lock */
 	struct vcpu *vcpus[CONFIG_MAX_VCPUS];
@@ -117,11 +117,17 @@ void domain_start(struct domain *d);
  */
 void domain_stop(struct domain *d, enum stop_reason why);
 /*
- * No vCPU of d runs until it is resumed, though its time goes on; its watchdog
- * stands still. Any CPU; returns at once. Nothing happens to one that is not
+ * No vCPU of d runs until it is resumed. Its virtual time stands still from
+ * when the last of them has left the guest, and its watchdog with it; physical
+ * time goes on. Any CPU; returns at once. Nothing happens to one that is not
  * running.
  */
 void domain_pause(struct domain *d, bool pause);
+/* Acquire: if it is not, cntvoff is that of now. Partner: domain_pause(). */
+static inline bool domain_is_paused(const struct domain *d)
+{
+	return load_acquire(&d->state) == DOMAIN_PAUSED;
+}
 /*
  * domain_stop() for a crash of v, which the calling CPU has loaded, with the
  * reason in the log; the worker adds its registers when it has left.
@@ -132,10 +138,6 @@ __printf(2, 3) void domain_log_once(struct domain *d, const char *fmt, ...);
 static inline bool domain_is_stopping(const struct domain *d)
 {
 	return READ_ONCE(d->state) >= DOMAIN_SHUTTING_DOWN;
-}
-static inline bool domain_is_paused(const struct domain *d)
-{
-	return READ_ONCE(d->state) == DOMAIN_PAUSED;
 }
 /* Running or paused. */
 static inline bool domain_is_live(const struct domain *d)

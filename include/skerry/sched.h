@@ -21,15 +21,15 @@ struct vcpu;
 struct sched_vcpu {
 	struct list node;   /* in the queue, when ready and not running */
 	struct list placed; /* among all vCPUs of its CPU */
-	bool ready;	    /* wants the CPU; running or queued */
-	bool paused;	    /* never ready, whoever wakes it */
+	bool ready;	    /* wants the CPU; running or queued; any reads */
+	bool paused;	    /* never ready, whoever wakes it; any reads */
 	bool woken;	    /* has not run since */
 	u32 weight;
 	u32 rest; /* of the division by it */
 	u64 slice;
 	u64 left; /* of the slice in which it was preempted, or 0 */
 	u64 vtime;
-	u64 since; /* it began to run, or became ready */
+	u64 since; /* it began to run, became ready, or left being paused */
 	u64 due;   /* or was to, by a timer; 0; its CPU sets, any reads */
 	/* For the figures. */
 	u64 ran, waited, nr_runs;
@@ -72,6 +72,21 @@ void sched_kill(struct vcpu *v);
  */
 void sched_pause(struct vcpu *v);
 void sched_resume(struct vcpu *v);
+/*
+ * Of a paused v, which the caller keeps so: from when on it has been out of the
+ * guest without a break, not before the pause began; ~0 while its CPU may still
+ * have it. Any CPU.
+ */
+u64 sched_out_since(struct vcpu *v);
+/*
+ * Neither paused nor ready: nothing but a wake will have it loaded. On its CPU,
+ * without the lock. Acquire: once it is seen as resumed it is seen as ready;
+ * partner: sched_resume().
+ */
+static inline bool sched_is_waiting(const struct sched_vcpu *s)
+{
+	return !load_acquire(&s->paused) && !READ_ONCE(s->ready);
+}
 /* After a trapped WFE: the next one goes first. On v's CPU. */
 void sched_pass(struct vcpu *v);
 /* Somebody else is ready on the calling CPU. */

@@ -15,8 +15,8 @@ struct wdt {
 	struct spinlock lock; /* RANK_VCPU: what follows */
 	struct timer timer;   /* only the CPU of vCPU 0 changes it, */
 	u64 armed;	     /* with lock; when it fires at the latest, or ~0 */
-	u64 offset, compare; /* WOR, WCV */
-	u64 refreshed;	     /* in physical ticks, for the log */
+	u64 offset, compare; /* WOR, WCV; these are in virtual time */
+	u64 refreshed;	     /* when, for the log */
 	u32 wcs;
 	bool single; /* the guest has not set it up: one stage only */
 };
@@ -30,7 +30,7 @@ int wdt_init(struct domain *d, u32 ms) __must_check;
 void wdt_reset(struct domain *d);
 /* d starts now: so does its timeout. Any CPU. */
 void wdt_start(struct domain *d);
-/* d was paused and goes on: the current period begins anew. Any CPU. */
+/* d was paused and goes on by a new cntvoff: so does the period. Any CPU. */
 void wdt_resume(struct domain *d);
 /*
  * On the CPU of vCPU 0, which d, stopping, has left: the timer never fires

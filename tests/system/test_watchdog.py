@@ -86,8 +86,8 @@ def test_no_driver():
 
 
 def test_pause():
-    """Paused for longer than the timeout, it is there still; the timeout
-    begins anew when it goes on. In the time of the machine below, as counted
+    """Paused for longer than the timeout, it is there still; what was left of
+    the timeout counts when it goes on. In the time of the machine below, as counted
     instructions race ahead while all wait for what is typed."""
     result = Boot("watchdog-pause",
                   [systest("undriven", extra=watched(8000)),

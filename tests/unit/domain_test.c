@@ -36,6 +36,7 @@ static struct vcpu vcpus[CONFIG_MAX_VCPUS];
 static char trace[512]; /* what happened, by name */
 static char logged[1024];
 static unsigned int nr_kills[NR_VCPUS], nr_submits;
+static u64 now, out_since[NR_VCPUS];
 static unsigned int nr_leave; /* inside, when vCPU 0 leaves */
 static void (*finish)(struct work *w);
 static bool threads;
@@ -102,6 +103,10 @@ u64 time_freq(void)
 {
 	return 62500000;
 }
+u64 time_now(void)
+{
+	return now;
+}
 static unsigned int id_of(const struct vcpu *v)
 {
 	return (unsigned int)(v - vcpus);
@@ -119,6 +124,12 @@ void sched_pause(struct vcpu *v)
 {
 	assert_true(dom.paused && dom.lock.tickets);
 	note("pause%u", id_of(v));
+}
+/* Nobody may be about to run: the offset changes after this. */
+u64 sched_out_since(struct vcpu *v)
+{
+	assert_true(dom.paused && dom.lock.tickets);
+	return out_since[id_of(v)];
 }
 void sched_resume(struct vcpu *v)
 {
@@ -169,7 +180,7 @@ void wdt_start(struct domain *d)
 void wdt_resume(struct domain *d)
 {
 	assert_false(d->paused);
-	note("rewatch");
+	note("rewatch+%lu", d->cntvoff);
 }
 void wdt_exit(struct domain *d)
 {
@@ -227,6 +238,8 @@ static int setup(void **state)
 	memset(trace, 0, sizeof(trace));
 	memset(logged, 0, sizeof(logged));
 	memset(nr_kills, 0, sizeof(nr_kills));
+	memset(out_since, 0, sizeof(out_since));
+	now = 0;
 	nr_submits = 0;
 	finish = NULL;
 	threads = false;
@@ -298,9 +311,9 @@ static void test_pause(void **state)
 	/* Still running as far as its end is concerned. */
 	assert_int_equal(dom.state, DOMAIN_RUNNING);
 	domain_pause(&dom, false);
-	expect("rewatch resume0 resume1 resume2 ");
+	expect("rewatch+0 resume0 resume1 resume2 ");
 	assert_false(dom.paused);
-	/* Not paused: that is no refresh. */
+	/* Not paused: nothing ends. */
 	domain_pause(&dom, false);
 	expect("resume0 resume1 resume2 ");
 	domain_pause(&dom, true);
@@ -318,6 +331,51 @@ static void test_pause(void **state)
 		assert_int_equal(dom.paused, i & 1);
 		assert_int_equal(dom.lock.tickets, 0);
 	}
+}
+
+/* Pauses, resumes at `at`; what was taken off. */
+static u64 pause_until(u64 at)
+{
+	u64 was = dom.cntvoff;
+
+	domain_pause(&dom, true);
+	assert_int_equal(dom.cntvoff, was);
+	now = at;
+	domain_pause(&dom, false);
+	/* Not once more. */
+	now += 1000;
+	domain_pause(&dom, false);
+	trace[0] = '\0';
+	return dom.cntvoff - was;
+}
+
+/* Virtual time stands still from when the last vCPU has left the guest. */
+static void test_pause_time(void **state)
+{
+	(void)state;
+	dom.cntvoff = 500;
+	memcpy(out_since, (u64[]){7000, 9000, 8000}, sizeof(out_since));
+	assert_int_equal(pause_until(10000), 1000);
+	assert_int_equal(dom.cntvoff, 1500);
+	/* Each pause by itself; here with the last one in another place. */
+	memcpy(out_since, (u64[]){20000, 11000, 12000}, sizeof(out_since));
+	assert_int_equal(pause_until(50000), 30000);
+	assert_int_equal(dom.cntvoff, 31500);
+	/* One has not left: it may read the counter still. */
+	for (unsigned int i = 0; i < NR_VCPUS; i++) {
+		memcpy(out_since, (u64[]){52000, 52000, 52000},
+		       sizeof(out_since));
+		out_since[i] = ~0UL;
+		assert_int_equal(pause_until(60000), 0);
+	}
+	/* At this very moment. */
+	out_since[2] = 70000;
+	assert_int_equal(pause_until(70000), 0);
+	/* Paused twice is paused once. */
+	memcpy(out_since, (u64[]){71000, 72000, 73000}, sizeof(out_since));
+	domain_pause(&dom, true);
+	now = 80000;
+	assert_int_equal(pause_until(100000), 27000);
 }
 
 /* What there is to know is in the log before it is stopped. */
@@ -604,6 +662,7 @@ int main(void)
 		cmocka_unit_test_setup(test_start, setup),
 		cmocka_unit_test_setup(test_stop, setup),
 		cmocka_unit_test_setup(test_pause, setup),
+		cmocka_unit_test_setup(test_pause_time, setup),
 		cmocka_unit_test_setup(test_crash, setup),
 		cmocka_unit_test_setup(test_leave, setup),
 		cmocka_unit_test_setup(test_end, setup),

@@ -110,6 +110,39 @@ static void test_due(void **state)
 	assert_int_equal(vcpus[1].sched.due, 0);
 }
 
+/*
+ * EL2's stand-in for the virtual timer is for one that waits. A paused one has
+ * another time; a ready one, as each is after a pause, will look itself.
+ */
+static void test_not_waiting(void **state)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		setup(state);
+		vcpus[0].sched.paused = i & 1;
+		vcpus[0].sched.ready = i & 2;
+		timer_arm(&vcpus[0].vtimer, START + 200);
+		advance(START + 200);
+		assert_int_equal(due[0], !i);
+		assert_int_equal(vcpus[0].sched.due, 0);
+		/* Once, and not again. */
+		assert_int_equal(armed, OFF);
+	}
+}
+
+/* The physical timer goes on: its line rises, and stays for the guest. */
+static void test_paused(void **state)
+{
+	(void)state;
+	wr(PTIMER_CVAL, START + 100);
+	wr(PTIMER_CTL, ENABLE);
+	vcpus[0].sched.paused = true;
+	advance(START + 150);
+	assert_true(line[0]);
+	vcpus[0].sched.paused = false;
+	assert_int_equal(rd(PTIMER_CTL), ENABLE | ISTATUS);
+	assert_int_equal((s32)rd(PTIMER_TVAL), -50);
+}
+
 static void test_ctl(void **state)
 {
 	(void)state;
@@ -338,6 +371,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_ctl, setup),
 		cmocka_unit_test_setup(test_due, setup),
+		cmocka_unit_test_setup(test_not_waiting, setup),
+		cmocka_unit_test_setup(test_paused, setup),
 		cmocka_unit_test_setup(test_cval, setup),
 		cmocka_unit_test_setup(test_tval, setup),
 		cmocka_unit_test_setup(test_expiry, setup),

@@ -246,6 +246,81 @@ static void test_kill_while_idle(void **state)
 	check_left(8);
 }
 
+static void test_pause(void **state)
+{
+	(void)state;
+	/* One that waits is out already; what it waits for has no effect. */
+	start(0);
+	assert_int_equal(block(), -1);
+	now += 10;
+	remote(sched_pause, 0);
+	assert_int_equal(sched_out_since(&vcpus[0]), now);
+	assert_false(sched_is_waiting(&vcpus[0].sched));
+	now += 10;
+	wake(0);
+	remote(sched_pause, 0);
+	assert_int_equal(runs(), -1);
+	assert_int_equal(sched_out_since(&vcpus[0]), now - 10);
+	/* It finds out itself that there was nothing. */
+	now += 10;
+	remote(sched_resume, 0);
+	assert_false(sched_is_waiting(&vcpus[0].sched));
+	assert_int_equal(runs(), 0);
+	assert_int_equal(block(), -1);
+	assert_true(sched_is_waiting(&vcpus[0].sched));
+	/* One that is off waits on; powered on in the pause, it runs after. */
+	vcpus[1].state = VCPU_OFF;
+	remote(sched_pause, 1);
+	remote(sched_resume, 1);
+	assert_false(vcpus[1].sched.ready);
+	assert_int_equal(runs(), -1);
+	remote(sched_pause, 1);
+	remote(pend, 1);
+	assert_int_equal(runs(), -1);
+	remote(sched_resume, 1);
+	assert_int_equal(runs(), 1);
+	check_started(1, 1, books[1].resets);
+}
+
+/* One that runs leaves when its CPU sees it, and counts from then. */
+static void test_pause_running(void **state)
+{
+	(void)state;
+	start(0);
+	now += 10;
+	assert_int_equal(remote(sched_pause, 0), 1);
+	assert_int_equal(sched_out_since(&vcpus[0]), OFF);
+	/* Meanwhile another one wakes, which charges it. */
+	now += 10;
+	wake(1);
+	assert_int_equal(sched_out_since(&vcpus[0]), OFF);
+	assert_int_equal(run(10), 1);
+	assert_int_equal(sched_out_since(&vcpus[0]), now);
+	/* Others' time does not count. */
+	run(3 * SLICE);
+	assert_int_equal(sched_out_since(&vcpus[0]), now - 3 * SLICE);
+	/* Resumed and paused again before it has left. */
+	remote(sched_resume, 0);
+	block();
+	assert_int_equal(runs(), 0);
+	remote(sched_pause, 0);
+	remote(sched_resume, 0);
+	remote(sched_pause, 0);
+	assert_int_equal(sched_out_since(&vcpus[0]), OFF);
+	remote(sched_resume, 0);
+	assert_int_equal(run(5), 0);
+	/* Ready and queued: out since the pause. */
+	wake(1);
+	assert_int_equal(vcpus[1].sched.ready, true);
+	now += 7;
+	remote(sched_pause, 1);
+	assert_int_equal(sched_out_since(&vcpus[1]), now);
+	assert_int_equal(run(2 * SLICE), 0);
+	/* Loaded, though not chosen, it may be chosen once more. */
+	vcpus[1].vgic.loaded = true;
+	assert_int_equal(sched_out_since(&vcpus[1]), OFF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +328,8 @@ int main(void)
 		cmocka_unit_test_setup(test_off, setup),
 		cmocka_unit_test_setup(test_kill, setup),
 		cmocka_unit_test_setup(test_kill_domain, setup),
+		cmocka_unit_test_setup(test_pause, setup),
+		cmocka_unit_test_setup(test_pause_running, setup),
 		cmocka_unit_test_setup(test_kill_pending, setup),
 
 		cmocka_unit_test_setup(test_pending_loaded, setup),

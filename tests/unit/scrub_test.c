@@ -409,6 +409,10 @@ void sched_pause(struct vcpu *v)
 void sched_resume(struct vcpu *v)
 {
 }
+u64 sched_out_since(struct vcpu *v)
+{
+	return ~0UL;
+}
 void sched_wake(struct vcpu *v)
 {
 	/* Placed before it is to run. */

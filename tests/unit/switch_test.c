@@ -142,7 +142,6 @@ static void make(struct vcpu *v, struct domain *d, u64 hcr)
 	v->domain = d;
 	v->arch.hcr = hcr;
 	v->arch.vttbr = (u64)d->id << 48 | 0x80000000UL;
-	v->arch.cntvoff = d->cntvoff;
 	for (unsigned int i = 0; i < ARRAY_SIZE(sysregs); i++)
 		*field(v, i) = value(v, i);
 }
@@ -339,6 +338,28 @@ static void test_timer_stands_in(void **state)
 		}
 }
 
+/* Of all vCPUs, whatever each was doing when the domain's time was set back. */
+static void test_new_offset(void **state)
+{
+	(void)state;
+	load(&b);
+	reg_set("cntv_cval_el0", 0x123000);
+	reg_set("cntv_ctl_el0", CNT_CTL_ENABLE);
+	/* On its way out: it is loaded once more, which cancels this. */
+	db.cntvoff = 0x90000;
+	arch_vcpu_unload(&b);
+	assert_order("vgic_unload", "timer_arm 0x1b3000");
+	load(&b);
+	assert_int_equal(reg_get("cntvoff_el2"), 0x90000);
+	/* In its own time nothing has changed. */
+	assert_int_equal(reg_get("cntv_cval_el0"), 0x123000);
+	arch_vcpu_unload(&b);
+	db.cntvoff = 0xa0000;
+	arch_vcpu_reset(&b);
+	load(&b);
+	assert_int_equal(reg_get("cntvoff_el2"), 0xa0000);
+}
+
 static void test_serror(void **state)
 {
 	(void)state;
@@ -435,7 +456,6 @@ static void assert_first_state(const struct vcpu *v, u64 hcr)
 	assert_memory_equal(&v->arch.fp, zero, sizeof(zero));
 	assert_int_equal(v->arch.hcr, hcr);
 	assert_int_equal(v->arch.vttbr, 0x1000080042000UL);
-	assert_int_equal(v->arch.cntvoff, 0x5000);
 	assert_int_equal(v->arch.nr_exits, 0);
 	assert_int_equal(v->arch.el2_sp, 0);
 }
@@ -541,6 +561,7 @@ int main(void)
 		cmocka_unit_test_setup(test_woken_between, setup),
 		cmocka_unit_test_setup(test_unload_order, setup),
 		cmocka_unit_test_setup(test_timer_stands_in, setup),
+		cmocka_unit_test_setup(test_new_offset, setup),
 		cmocka_unit_test_setup(test_serror, setup),
 		cmocka_unit_test_setup(test_worker, setup),
 		cmocka_unit_test_setup(test_fp, setup),

@@ -424,29 +424,42 @@ static void test_start_elsewhere(void **state)
 
 /* --- pause, end, reset --------------------------------------------------- */
 
+/* As domain_pause() ends a pause that began at `from`. */
+static void resume(u64 from)
+{
+	d.cntvoff += now - from;
+	d.paused = false;
+	wdt_resume(&d);
+}
+
 static void test_pause(void **state)
 {
+	u64 from, wcv;
+
 	for (unsigned int stage = 0; stage < 2; stage++) {
 		setup(state);
 		wr(WCS, 1);
 		advance(now + stage * (PERIOD + 1));
+		advance(now + PERIOD / 5);
 		d.paused = true;
+		from = now;
+		wcv = rd64(WCV);
 		/* Its timer fires once, to no effect, and stays off. */
 		advance(now + PERIOD + 1);
 		assert_int_equal(armed[HOME], NEVER);
 		advance(now + 1000 * PERIOD);
 		assert_int_equal(d.wdt.wcs, WCS_EN | (stage ? WCS_WS0 : 0));
 		assert_int_equal(nr_stops, 0);
-		/* It goes on where it was, with a whole period. */
-		d.paused = false;
+		/* It goes on where it was, with what was left. */
 		on_cpu(stage ? AWAY : HOME);
-		wdt_resume(&d);
+		resume(from);
 		assert_int_equal(nr_ipis, stage);
 		on_cpu(HOME);
 		wdt_ipi();
 		assert_int_equal(line, stage);
-		assert_int_equal(armed[HOME], now + PERIOD + 1);
-		advance(now + PERIOD);
+		assert_int_equal(rd64(WCV), wcv);
+		assert_int_equal(armed[HOME], now + PERIOD * 4 / 5 + 1);
+		advance(now + PERIOD * 4 / 5);
 		assert_int_equal(d.wdt.wcs, WCS_EN | (stage ? WCS_WS0 : 0));
 		advance(now + 1);
 		assert_int_equal(nr_stops, stage);
@@ -454,20 +467,39 @@ static void test_pause(void **state)
 	}
 }
 
-/* Paused and resumed before the timer fired; and without a driver. */
+/* Resumed before the timer fired, which it does too early then. */
 static void test_short_pause(void **state)
 {
+	u64 from = now + 10;
+
 	(void)state;
+	advance(from);
 	d.paused = true;
-	advance(now + PERIOD - 10);
-	d.paused = false;
-	wdt_resume(&d);
-	advance(now + PERIOD);
+	advance(now + PERIOD - 20);
+	resume(from);
+	assert_int_equal(armed[HOME], START + PERIOD + 1);
+	advance(START + PERIOD + 1);
+	assert_int_equal(armed[HOME], START + PERIOD + PERIOD - 20 + 1);
+	advance(START + PERIOD + PERIOD - 20);
 	assert_int_equal(nr_stops, 0);
 	advance(now + 1);
 	assert_int_equal(nr_stops, 1);
+	/* In its own time. */
 	assert_string_equal(logged,
 			    "d2 web: watchdog: not refreshed for 500 ms");
+}
+
+/* Nothing was taken off: a vCPU had not left yet, and its time went on. */
+static void test_no_pause(void **state)
+{
+	(void)state;
+	d.paused = true;
+	advance(now + PERIOD + 1);
+	assert_int_equal(nr_stops, 0);
+	resume(now);
+	assert_int_equal(armed[HOME], now);
+	advance(now);
+	assert_int_equal(nr_stops, 1);
 }
 
 /* The end: never again, whatever its vCPUs still do on their way out. */
@@ -563,6 +595,7 @@ int main(void)
 		cmocka_unit_test_setup(test_start_elsewhere, setup),
 		cmocka_unit_test_setup(test_pause, setup),
 		cmocka_unit_test_setup(test_short_pause, setup),
+		cmocka_unit_test_setup(test_no_pause, setup),
 		cmocka_unit_test_setup(test_exit, setup),
 		cmocka_unit_test_setup(test_exit_beside, setup),
 		cmocka_unit_test_setup(test_reset, setup),

@@ -45,10 +45,9 @@ struct arch_vcpu {
 	struct arch_regs regs;
 	struct arch_sysregs sys;
 	struct arch_fpregs fp;
-	u64 hcr;     /* HCR_EL2 while it runs */
-	u64 vttbr;   /* copied from the domain */
-	u64 cntvoff; /* likewise */
-	u64 esr;     /* ESR_EL2 of the full entry being handled */
+	u64 hcr;   /* HCR_EL2 while it runs */
+	u64 vttbr; /* copied from the domain */
+	u64 esr;   /* ESR_EL2 of the full entry being handled */
 	struct exit_record exits[NR_EXITS]; /* ring, for a crash dump */
 	u32 nr_exits;
 	/* Of arch_vcpu_note_fault(): FAR_EL2, PAR_EL1 of its translation. */
