@@ -84,12 +84,14 @@ unit-irq_test := kernel/irq.c
 $O/unit/work_test: kernel/work.c # included for its worker
 unit-cflags-work_test := -DHOST_THREADS -pthread
 unit-domain_test := kernel/domain.c lib/fmt.c
-unit-cflags-domain_test := -DHOST_THREADS -pthread
+unit-cflags-domain_test := $(tls-flags) -DHOST_THREADS -pthread
 unit-panic_test := lib/fmt.c
 $O/unit/panic_test: kernel/panic.c # included for its symbols
 # Frame records as the target has them.
 unit-cflags-panic_test := -fno-omit-frame-pointer
 unit-init_test := kernel/page.c
+unit-cflags-init_test := $(tls-flags)
+unit-cflags-init_memory_test := $(tls-flags)
 $O/unit/init_test: kernel/init.c # included for its configuration
 unit-init_memory_test := $(unit-init_test)
 $O/unit/init_memory_test: kernel/init.c

@@ -32,6 +32,7 @@
 #define DTB_ROOM  (64 * KIB)
 #define PARTIAL	  (32 * KIB)
 #define TREE_SIZE (48 * KIB + 7)
+#define NEVER	  (~0UL)
 
 static u64 ctr;
 
@@ -39,7 +40,7 @@ static struct domain d;
 static struct vcpu vcpu;
 static struct describe_guest g;
 static struct load_image img;
-struct build build;
+struct images images;
 static bool is_signed;
 static u8 hashes[3][SHA256_SIZE];
 static void *hyp; /* what page_alloc_hyp() gave and was not given back */
@@ -216,10 +217,10 @@ static void set_kernel(u64 pa, u64 size, u64 text_offset, u64 image_size)
 /* The next piece of guest RAM. */
 static void add_ram(u64 size, u64 pa_offset)
 {
-	unsigned int n = d.nr_ram++;
+	unsigned int n = d.home.nr_ram++;
 
 	assert_true(n < DOMAIN_MAX_RAM && pa_offset + size <= AREA);
-	d.ram[n] = (struct domain_ram){
+	d.home.ram[n] = (struct domain_ram){
 		.ipa = IPA(GUEST_RAM0_BASE + d.memory),
 		.pa = PADDR(PA_BASE + n * AREA + pa_offset),
 		.size = size,
@@ -228,7 +229,7 @@ static void add_ram(u64 size, u64 pa_offset)
 	g.memory = d.memory;
 }
 
-static u64 nr_points;
+static u64 nr_points, nr_asked, cancel_after;
 
 /* Guests run, and others use this CPU's windows. */
 void work_point(void)
@@ -236,6 +237,13 @@ void work_point(void)
 	assert_windows_closed();
 	assert_false(preempt);
 	nr_points++;
+}
+
+/* The order comes after so many pieces. */
+bool guest_is_cancelled(unsigned int id)
+{
+	assert_int_equal(id, d.id);
+	return nr_asked++ >= cancel_after;
 }
 
 static int reset(void **state)
@@ -246,7 +254,10 @@ static int reset(void **state)
 	memset(&g, 0, sizeof(g));
 	memset(&vcpu, 0, sizeof(vcpu));
 	memset(&img, 0, sizeof(img));
-	memset(&build, 0, sizeof(build));
+	memset(&images, 0, sizeof(images));
+	cancel_after = NEVER;
+	nr_asked = 0;
+	d.id = 5;
 	img.bootargs = "a=b c";
 	preempt = false;
 	nr_hashed = 0;
@@ -305,11 +316,11 @@ static void assert_tidy(void)
 /* Where the guest's RAM is in `in`, and how much of it follows in a piece. */
 static u8 *guest_ram(u8 *in, u64 ipa, u64 *run)
 {
-	for (unsigned int i = 0; i < d.nr_ram; i++)
-		if (ipa - d.ram[i].ipa.v < d.ram[i].size) {
-			*run = d.ram[i].size - (ipa - d.ram[i].ipa.v);
-			return host_byte(in,
-					 d.ram[i].pa.v + ipa - d.ram[i].ipa.v);
+	for (unsigned int i = 0; i < d.home.nr_ram; i++)
+		if (ipa - d.home.ram[i].ipa.v < d.home.ram[i].size) {
+			*run = d.home.ram[i].size - (ipa - d.home.ram[i].ipa.v);
+			return host_byte(in, d.home.ram[i].pa.v + ipa -
+						     d.home.ram[i].ipa.v);
 		}
 	return NULL;
 }
@@ -361,7 +372,7 @@ static void assert_loads(u64 entry, u64 dtb)
 	assert_int_equal(vcpu.on_entry, entry);
 	assert_int_equal(vcpu.on_arg, dtb);
 	assert_int_equal(tree_initrd, dtb + DTB_ROOM);
-	assert_true(build.verify_ticks > 0 && build.verify_ticks < now);
+	assert_true(images.verify_ticks > 0 && images.verify_ticks < now);
 	if (!is_signed) {
 		u64 sum = add_part(add_part(add_part(0, &img.kernel),
 					    &img.ramdisk),
@@ -406,6 +417,31 @@ static void assert_refused(int err, const char *why)
 	       at < (off_t)(MODULES - PA_BASE))
 		for (off_t end = at + (off_t)PAGE_SIZE; at < end; at++)
 			assert_int_equal(mem[at], 0);
+}
+
+/* Ordered down before any of its pieces: silently, with nothing left open. */
+static void test_cancelled(void **state)
+{
+	int err = -ECANCELED;
+	u64 n = 0;
+
+	(void)state;
+	for (; err; n++) {
+		reset(NULL);
+		add_ram(64 * MIB, 0);
+		set_kernel(MODULES, 200 * KIB, 0, 0);
+		set_module(&img.ramdisk.at, MODULES + MIB, 100 * KIB);
+		cancel_after = n;
+		err = load();
+		assert_int_equal(err, nr_asked > n ? -ECANCELED : 0);
+		assert_tidy();
+		assert_int_equal(nr_lines, 0);
+		/* No piece is copied that was not asked for. */
+		if (err)
+			assert_int_equal(nr_asked, n + 1);
+	}
+	/* Kernel, ramdisk and tree: more often than once each. */
+	assert_true(n > 3 + (200 + 100) * KIB / FRAME_SIZE);
 }
 
 static void test_simple(void **state)
@@ -596,7 +632,7 @@ static void test_second_bank(void **state)
 {
 	(void)state;
 	add_ram(128 * MIB, 0);
-	d.ram[0].size = AREA;
+	d.home.ram[0].size = AREA;
 	d.memory = GUEST_RAM0_SIZE + GIB;
 	set_kernel(MODULES, 4096, 0, 0);
 	assert_loads(GUEST_RAM0_BASE, GUEST_RAM0_BASE + 128 * MIB);
@@ -617,11 +653,11 @@ static void test_hole(void **state)
 	add_ram(MIB, FRAME_SIZE - PAGE_SIZE);
 	add_ram(PAGE_SIZE, 0);
 	add_ram(159 * MIB, 0);
-	d.ram[1].ipa.v += GIB;
+	d.home.ram[1].ipa.v += GIB;
 	set_kernel(MODULES, 3 * MIB, 0, 0);
 	assert_fails(-EINVAL, "memory: none at 0x40100000");
-	assert_int_equal(*host_byte(mem, d.ram[1].pa.v), 0);
-	assert_int_equal(*host_byte(mem, d.ram[2].pa.v), 0);
+	assert_int_equal(*host_byte(mem, d.home.ram[1].pa.v), 0);
+	assert_int_equal(*host_byte(mem, d.home.ram[2].pa.v), 0);
 	assert_int_equal(*host_byte(mem, PA_BASE + FRAME_SIZE - PAGE_SIZE - 1),
 			 0);
 	assert_int_equal(*host_byte(mem, PA_BASE + FRAME_SIZE - PAGE_SIZE + MIB),
@@ -780,6 +816,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_simple),
+		BOTH(test_cancelled),
 		BOTH(test_no_ramdisk),
 		BOTH(test_odd_addresses),
 		BOTH(test_pieces),

@@ -430,7 +430,7 @@ static void test_pause(void **state)
 		setup(state);
 		wr(WCS, 1);
 		advance(now + stage * (PERIOD + 1));
-		d.paused = true;
+		d.state = DOMAIN_PAUSED;
 		/* Its timer fires once, to no effect, and stays off. */
 		advance(now + PERIOD + 1);
 		assert_int_equal(armed[HOME], NEVER);
@@ -438,7 +438,7 @@ static void test_pause(void **state)
 		assert_int_equal(d.wdt.wcs, WCS_EN | (stage ? WCS_WS0 : 0));
 		assert_int_equal(nr_stops, 0);
 		/* It goes on where it was, with a whole period. */
-		d.paused = false;
+		d.state = DOMAIN_RUNNING;
 		on_cpu(stage ? AWAY : HOME);
 		wdt_resume(&d);
 		assert_int_equal(nr_ipis, stage);
@@ -458,9 +458,9 @@ static void test_pause(void **state)
 static void test_short_pause(void **state)
 {
 	(void)state;
-	d.paused = true;
+	d.state = DOMAIN_PAUSED;
 	advance(now + PERIOD - 10);
-	d.paused = false;
+	d.state = DOMAIN_RUNNING;
 	wdt_resume(&d);
 	advance(now + PERIOD);
 	assert_int_equal(nr_stops, 0);
@@ -475,7 +475,7 @@ static void test_exit(void **state)
 {
 	(void)state;
 	wr(WCS, 1);
-	d.state = DOMAIN_STOPPING;
+	d.state = DOMAIN_SHUTTING_DOWN;
 	wdt_exit(&d);
 	assert_int_equal(armed[HOME], NEVER);
 	on_cpu(AWAY);
@@ -492,7 +492,7 @@ static void test_exit(void **state)
 	assert_int_equal(nr_stops, 0);
 	/* Stopped by something else, before the timer was cancelled. */
 	setup(state);
-	d.state = DOMAIN_STOPPING;
+	d.state = DOMAIN_SHUTTING_DOWN;
 	advance(now + PERIOD + 1);
 	assert_int_equal(nr_stops, 0);
 	assert_string_equal(logged, "");
@@ -525,7 +525,7 @@ static void test_reset(void **state)
 	advance(now + 8);
 	assert_int_equal(nr_stops, 1);
 	wdt_exit(&d);
-	d.state = DOMAIN_OFF;
+	d.state = DOMAIN_DEAD;
 	wdt_reset(&d);
 	assert_false(line);
 	d.state = DOMAIN_RUNNING;

@@ -81,7 +81,7 @@ void domain_stop(struct domain *dom, enum stop_reason why)
 	/* Ranks: the domain's lock comes first. */
 	assert_int_equal(d.wdt.lock.tickets, 0);
 	nr_stops++;
-	d.state = DOMAIN_STOPPING;
+	d.state = DOMAIN_SHUTTING_DOWN;
 }
 void log_at(enum log_level level, const char *fmt, ...)
 {
