@@ -41,13 +41,18 @@ unit-vgic_smp_test := $(unit-vgic_test)
 unit-cflags-vgic_smp_test := -DHOST_THREADS -pthread
 unit-pl031_test := kernel/emul.c
 $O/unit/pl031_test: pv/pl031.c # included for its table
-unit-scrub_test := kernel/domain.c kernel/pool.c kernel/measure.c lib/fmt.c \
-  arch/arm64/cache.c
+unit-scrub_test := kernel/pool.c arch/arm64/cache.c
 unit-cflags-scrub_test := $(tls-flags)
 $O/unit/scrub_test: kernel/build.c # included for its state
-unit-build_test := kernel/pool.c kernel/measure.c lib/fmt.c
+unit-build_test := kernel/fault.c
 unit-cflags-build_test := $(tls-flags)
 $O/unit/build_test: kernel/build.c # included for its state
+unit-image_test := lib/fmt.c
+unit-cflags-image_test := $(tls-flags)
+$O/unit/image_test: kernel/image.c # included for its state
+unit-guest_test := lib/fmt.c
+unit-cflags-guest_test := $(tls-flags)
+$O/unit/guest_test: kernel/guest.c # included for its state
 unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
 $O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
 unit-decode_test := arch/arm64/inject.c kernel/emul.c
