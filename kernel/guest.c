@@ -401,7 +401,8 @@ static void is_down(struct guest *g)
 {
 	enum guest_order order = take_order(g);
 
-	if (g->phase == GUEST_NONE ||
+	/* Ordered before its image was given back, it may not start any more. */
+	if (g->phase == GUEST_NONE || !may_start(g) ||
 	    (order != ORDER_START && order != ORDER_RESTART))
 		return;
 	g->nr_quick = g->nr_crashes = 0;
@@ -520,8 +521,9 @@ void guest_start_all(void)
 		err = bring_up(g);
 		any |= !err;
 		/* Memory may be found later, a signature not. */
-		if (g->desc.restart != RESTART_NEVER &&
-		    (!err || err == -ENOMEM || err == -ECANCELED))
+		if (err && err != -ENOMEM && err != -ECANCELED)
+			g->desc.restart = RESTART_NEVER;
+		if (may_start(g))
 			image_keep(&g->desc);
 	}
 	image_free_rest();

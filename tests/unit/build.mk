@@ -52,7 +52,12 @@ unit-cflags-image_test := $(tls-flags)
 $O/unit/image_test: kernel/image.c # included for its state
 unit-guest_test := lib/fmt.c
 unit-cflags-guest_test := $(tls-flags)
-$O/unit/guest_test: kernel/guest.c # included for its state
+unit-guest_order_test := $(unit-guest_test)
+unit-guest_boot_test := $(unit-guest_test)
+unit-cflags-guest_order_test := $(tls-flags)
+unit-cflags-guest_boot_test := $(tls-flags)
+$O/unit/guest_test $O/unit/guest_order_test $O/unit/guest_boot_test: \
+  kernel/guest.c # included for its state
 unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
 $O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
 unit-decode_test := arch/arm64/inject.c kernel/emul.c
