@@ -52,11 +52,10 @@ void guest_left(unsigned int id)
 
 static struct guest *find(unsigned int id)
 {
-	struct guest *g = &guests[id];
-
-	return id && id <= CONFIG_MAX_DOMAINS && READ_ONCE(g->phase) != GUEST_NONE
-		       ? g
-		       : NULL;
+	if (!id || id > CONFIG_MAX_DOMAINS ||
+	    READ_ONCE(guests[id].phase) == GUEST_NONE)
+		return NULL;
+	return &guests[id];
 }
 
 static int give_order(struct guest *g, enum guest_order order,
@@ -105,7 +104,9 @@ int guest_destroy(unsigned int id)
 
 	if (!g)
 		return -ENOENT;
-	if (READ_ONCE(g->phase) == GUEST_DOWN)
+	/* One to start that was not begun is taken back. */
+	if (READ_ONCE(g->phase) == GUEST_DOWN &&
+	    READ_ONCE(g->order) == ORDER_NONE)
 		return -EALREADY;
 	return give_order(g, ORDER_DESTROY, STOP_DESTROY);
 }
@@ -119,6 +120,15 @@ static enum guest_order take_order(struct guest *g)
 {
 	return (enum guest_order)__atomic_exchange_n(&g->order, ORDER_NONE,
 						     __ATOMIC_ACQ_REL);
+}
+
+/* It is done. One that came since is not. */
+static void drop_destroy(struct guest *g)
+{
+	u32 order = ORDER_DESTROY;
+
+	__atomic_compare_exchange_n(&g->order, &order, ORDER_NONE, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /* --- a life begins ------------------------------------------------------- */
@@ -214,7 +224,7 @@ static int bring_up(struct guest *g)
 	set_phase(g, GUEST_BUILDING);
 	err = build(g);
 	if (err == -ECANCELED) {
-		take_order(g);
+		drop_destroy(g);
 		destroyed(g);
 	} else if (err) {
 		g->reason = STOP_REFUSED;
@@ -329,6 +339,7 @@ static void wait_or_start(struct guest *g, s64 delay)
 static void tear_down(struct guest *g)
 {
 	struct domain *d = g->d;
+	enum guest_order order;
 	s64 delay;
 
 	dump(d);
@@ -338,7 +349,11 @@ static void tear_down(struct guest *g)
 	work_point();
 	g->reason = d->stop_reason;
 	build_stop(d);
-	delay = decide(g, take_order(g));
+	order = take_order(g);
+	/* To restart it, and then not to. */
+	if (g->reason == STOP_RESTART && order == ORDER_DESTROY)
+		g->reason = STOP_DESTROY;
+	delay = decide(g, order);
 	if (delay < 0)
 		put_down(g);
 	/* A crash and a watchdog have said so. */
@@ -397,27 +412,30 @@ static void waits(struct guest *g)
 		bring_up(g);
 }
 
-static void is_down(struct guest *g)
+/* True when there was an order. */
+static bool is_down(struct guest *g)
 {
 	enum guest_order order = take_order(g);
 
 	/* Ordered before its image was given back, it may not start any more. */
 	if (g->phase == GUEST_NONE || !may_start(g) ||
 	    (order != ORDER_START && order != ORDER_RESTART))
-		return;
+		return order != ORDER_NONE;
 	g->nr_quick = g->nr_crashes = 0;
 	bring_up(g);
+	return true;
 }
 
 static void step(struct work *w)
 {
 	struct guest *g = container_of(w, struct guest, work);
+	/* Or ordered to be, as check_all_off() has it. */
 	bool was_up = g->phase > GUEST_DOWN;
 
 	/* Partner: kick(). What came before is seen below. */
 	__atomic_store_n(&g->queued, 0U, __ATOMIC_SEQ_CST);
-	if (g->phase <= GUEST_DOWN)
-		is_down(g);
+	if (!was_up)
+		was_up = is_down(g);
 	else if (g->phase == GUEST_WAITING)
 		waits(g);
 	else if (g->phase == GUEST_ENDING || has_left(g->d))
@@ -509,7 +527,7 @@ void guest_read(const void *fdt)
 
 void guest_start_all(void)
 {
-	bool any = has_later;
+	bool any = has_later, cancelled = false;
 
 	image_read_keys(&chosen);
 	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++) {
@@ -520,6 +538,7 @@ void guest_start_all(void)
 			continue;
 		err = bring_up(g);
 		any |= !err;
+		cancelled |= err == -ECANCELED;
 		/* Memory may be found later, a signature not. */
 		if (err && err != -ENOMEM && err != -ECANCELED)
 			g->desc.restart = RESTART_NEVER;
@@ -527,7 +546,9 @@ void guest_start_all(void)
 			image_keep(&g->desc);
 	}
 	image_free_rest();
-	if (!any)
+	if (cancelled)
+		check_all_off();
+	else if (!any)
 		die("chosen: no guest to start");
 }
 
