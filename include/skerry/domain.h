@@ -76,9 +76,9 @@ struct domain {
 	u64 memory;
 	u64 cntvoff;
 	bool wfi_trap;
-	bool is_signed; /* its image, by a key of the ring */
+	bool is_signed;	      /* its image, by a key of the ring */
 	struct vcpu *crashed; /* the last one that did; NULL: none */
-	u32 nr_warned;	/* lines of domain_log_once so far */
+	u32 nr_warned;	      /* lines of domain_log_once so far */
 	unsigned int nr_vcpus;
 	u32 nr_inside; /* vCPUs that no CPU has let go of yet; under lock */
 	struct vcpu *vcpus[CONFIG_MAX_VCPUS];

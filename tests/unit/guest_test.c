@@ -27,6 +27,8 @@ static void test_policy(void **state)
 		{RESTART_ALWAYS, STOP_RESET, true, "d1 web: reset|"},
 		{RESTART_ALWAYS, STOP_CRASH, true, ""},
 		{RESTART_ALWAYS, STOP_WATCHDOG, true, ""},
+		/* Its order has been taken for an older one. */
+		{RESTART_ALWAYS, STOP_DESTROY, false, "d1 web: destroyed|"},
 	};
 
 	(void)state;

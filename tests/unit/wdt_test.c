@@ -63,6 +63,13 @@ static void test_init(void **state)
 	memset(&d, 0, sizeof(d));
 	assert_int_equal(wdt_init(&d, 3600000), 0);
 	assert_int_equal(d.wdt.offset, 3600 * FREQ);
+	/* None is described. */
+	memset(&d, 0, sizeof(d));
+	assert_int_equal(
+		wdt_part.domain_init(&d, &(struct describe_guest){.name = ""}),
+		0);
+	assert_int_equal(d.emul.nr, 0);
+	assert_int_equal(d.wdt.ms, 0);
 }
 
 /* Nothing of it may be touched where there is none. */
