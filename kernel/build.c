@@ -34,21 +34,24 @@ static void scrub(paddr_t pa, u64 size)
 
 /* --- CPUs ---------------------------------------------------------------- */
 
-/*
- * Worst fit: the CPU of the mask with the least weight, of those that the guest
- * is not on yet if there is one.
- */
-static unsigned int choose_cpu(u64 mask, u64 used)
+/* Worst fit: the CPU of the mask with the least weight; CONFIG_NR_CPUS: none. */
+static unsigned int least_of(u64 mask)
 {
 	unsigned int best = CONFIG_NR_CPUS;
 
-	if (mask & ~used & BITS(nr_cpus - 1, 0))
-		mask &= ~used;
 	for (unsigned int c = 0; c < nr_cpus; c++)
 		if ((mask & BIT(c)) &&
 		    (best == CONFIG_NR_CPUS || placed[c] < placed[best]))
 			best = c;
 	return best;
+}
+
+/* Of those that the guest is not on yet, if there is one. */
+static unsigned int choose_cpu(u64 mask, u64 used)
+{
+	unsigned int best = least_of(mask & ~used);
+
+	return best == CONFIG_NR_CPUS ? least_of(mask) : best;
 }
 
 static int check_cpus(const struct describe_guest *g)

@@ -18,9 +18,9 @@ bool fault_hits_now(void)
 {
 	u32 n = __atomic_load_n(&left, __ATOMIC_RELAXED);
 
-	while (n && !__atomic_compare_exchange_n(&left, &n, n - 1, false,
-						 __ATOMIC_RELAXED,
-						 __ATOMIC_RELAXED))
+	while (n &&
+	       !__atomic_compare_exchange_n(&left, &n, n - 1, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 	return n == 1;
 }

@@ -24,6 +24,14 @@
 struct guest guests[CONFIG_MAX_DOMAINS + 1];
 enum when_all_off guest_when_all_off;
 
+/* What guest_create_later() was asked for. */
+static struct {
+	struct work work;
+	u32 busy;   /* any CPU sets, the worker clears */
+	bool asked; /* whether all are off, meanwhile; the worker's */
+	char name[DESCRIBE_NAME_SIZE];
+} later;
+
 static u64 ms(u64 n)
 {
 	return n * time_freq() / 1000;
@@ -52,13 +60,11 @@ void guest_left(unsigned int id)
 
 static struct guest *find(unsigned int id)
 {
-	struct guest *g = &guests[id];
-
 	/* Partner: set_phase(). */
-	return id && id <= CONFIG_MAX_DOMAINS &&
-			       load_acquire(&g->phase) != GUEST_NONE
-		       ? g
-		       : NULL;
+	if (!id || id > CONFIG_MAX_DOMAINS ||
+	    load_acquire(&guests[id].phase) == GUEST_NONE)
+		return NULL;
+	return &guests[id];
 }
 
 static int give_order(struct guest *g, enum guest_order order,
@@ -107,7 +113,7 @@ int guest_destroy(unsigned int id)
 
 	if (!g)
 		return -ENOENT;
-	/* An order to start it may be waiting. */
+	/* One to start that was not begun is taken back. */
 	if (READ_ONCE(g->phase) == GUEST_DOWN &&
 	    READ_ONCE(g->order) == ORDER_NONE)
 		return -EALREADY;
@@ -123,6 +129,13 @@ static enum guest_order take_order(struct guest *g)
 {
 	return (enum guest_order)__atomic_exchange_n(&g->order, ORDER_NONE,
 						     __ATOMIC_ACQ_REL);
+}
+
+/* It is done. One that came since is not. */
+static void drop_order(struct guest *g, u32 order)
+{
+	__atomic_compare_exchange_n(&g->order, &order, ORDER_NONE, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /* --- a life begins ------------------------------------------------------- */
@@ -219,11 +232,7 @@ static int bring_up(struct guest *g)
 	set_phase(g, GUEST_BUILDING);
 	err = build(g);
 	if (err == -ECANCELED) {
-		u32 order = ORDER_DESTROY;
-
-		/* One that came after it counts. */
-		__atomic_compare_exchange_n(&g->order, &order, ORDER_NONE, false,
-					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+		drop_order(g, ORDER_DESTROY);
 		destroyed(g);
 	} else if (err) {
 		g->reason = STOP_REFUSED;
@@ -240,6 +249,9 @@ static void check_all_off(void)
 		if (guests[i].phase > GUEST_DOWN ||
 		    READ_ONCE(guests[i].order) != ORDER_NONE)
 			return;
+	later.asked = READ_ONCE(later.busy);
+	if (later.asked)
+		return;
 	log_line("all guests are off");
 	console_sync();
 	switch (guest_when_all_off) {
@@ -338,6 +350,7 @@ static void wait_or_start(struct guest *g, s64 delay)
 static void tear_down(struct guest *g)
 {
 	struct domain *d = g->d;
+	enum guest_order order;
 	s64 delay;
 
 	dump(d);
@@ -347,7 +360,11 @@ static void tear_down(struct guest *g)
 	work_point();
 	g->reason = d->stop_reason;
 	build_stop(d);
-	delay = decide(g, take_order(g));
+	order = take_order(g);
+	/* To restart it, and then not to. */
+	if (g->reason == STOP_RESTART && order == ORDER_DESTROY)
+		g->reason = STOP_DESTROY;
+	delay = decide(g, order);
 	if (delay < 0)
 		put_down(g);
 	/* A crash and a watchdog have said so. */
@@ -390,7 +407,7 @@ static void obey(struct guest *g)
 	u32 order = READ_ONCE(g->order);
 
 	if (order == ORDER_START)
-		take_order(g);
+		drop_order(g, ORDER_START);
 	else if (order != ORDER_NONE)
 		domain_stop(g->d, order == ORDER_DESTROY ? STOP_DESTROY
 							 : STOP_RESTART);
@@ -406,12 +423,13 @@ static void waits(struct guest *g)
 		bring_up(g);
 }
 
-/* True when there was an order, which check_all_off() may have seen. */
+/* True when there was an order. */
 static bool is_down(struct guest *g)
 {
 	enum guest_order order = take_order(g);
 
-	if (g->phase == GUEST_NONE ||
+	/* Ordered before its image was given back, it may not start any more. */
+	if (g->phase == GUEST_NONE || !may_start(g) ||
 	    (order != ORDER_START && order != ORDER_RESTART))
 		return order != ORDER_NONE;
 	g->nr_quick = g->nr_crashes = 0;
@@ -422,19 +440,20 @@ static bool is_down(struct guest *g)
 static void step(struct work *w)
 {
 	struct guest *g = container_of(w, struct guest, work);
-	bool tell = true;
+	/* Or ordered to be, as check_all_off() has it. */
+	bool was_up = g->phase > GUEST_DOWN;
 
 	/* Partner: kick(). What came before is seen below. */
 	__atomic_store_n(&g->queued, 0U, __ATOMIC_SEQ_CST);
-	if (g->phase <= GUEST_DOWN)
-		tell = is_down(g);
+	if (!was_up)
+		was_up = is_down(g);
 	else if (g->phase == GUEST_WAITING)
 		waits(g);
 	else if (g->phase == GUEST_ENDING || has_left(g->d))
 		end(g);
 	else
 		obey(g);
-	if (tell && g->phase <= GUEST_DOWN) {
+	if (was_up && g->phase <= GUEST_DOWN) {
 		check_all_off();
 		console_leave_input(g->id);
 	}
@@ -480,11 +499,12 @@ static void read_one(const struct dt_node *node)
 	struct guest *g = empty_slot();
 	int bad = describe_guest(node, &desc, &err);
 
-	if (!bad && image_add(&desc)) {
-		bad = -EEXIST;
-		fmt_snprintf(err.text, sizeof(err.text),
-			     "%s: reg: module overlaps another guest's",
-			     desc.name);
+	if (!bad) {
+		bad = image_add(&desc);
+		fmt_snprintf(err.text, sizeof(err.text), "%s: reg: %s",
+			     desc.name,
+			     bad == -EEXIST ? "module overlaps another guest's"
+					    : "too many modules");
 	}
 	if (desc.later) {
 		has_later |= !bad;
@@ -519,7 +539,7 @@ void guest_read(const void *fdt)
 
 void guest_start_all(void)
 {
-	bool any = has_later;
+	bool any = has_later, cancelled = false;
 
 	image_read_keys(&chosen);
 	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++) {
@@ -530,6 +550,7 @@ void guest_start_all(void)
 			continue;
 		err = bring_up(g);
 		any |= !err;
+		cancelled |= err == -ECANCELED;
 		/* Memory may be found later, a signature not. */
 		if (err && err != -ENOMEM && err != -ECANCELED)
 			g->desc.restart = RESTART_NEVER;
@@ -537,7 +558,9 @@ void guest_start_all(void)
 			image_keep(&g->desc);
 	}
 	image_free_rest();
-	if (!any)
+	if (cancelled)
+		check_all_off();
+	else if (!any)
 		die("chosen: no guest to start");
 }
 
@@ -567,29 +590,25 @@ int guest_create(const struct dt_node *node, struct describe_error *err)
 	return ret ?: (int)g->id;
 }
 
-static struct {
-	struct work work;
-	u32 busy; /* any CPU sets, the worker clears */
-	char name[DESCRIBE_NAME_SIZE];
-} later;
-
 static void create_later(struct work *w __unused)
 {
 	struct describe_guest desc;
 	struct describe_error err;
 	struct dt_node node = {.name = NULL};
-	bool found = false;
+	bool found = false, made;
 
 	while (!found && describe_next(machine.fdt, &node))
 		found = !describe_guest(&node, &desc, &err) && desc.later &&
 			!strcmp(desc.name, later.name);
-	/* What it fails with is in the log. */
 	if (!found)
 		log_warn("refused: %s: no such description with skerry,start = \"later\"",
 			 later.name);
-	else if (guest_create(&node, &err) < 0)
-		check_all_off();
+	/* What it fails with is in the log. */
+	made = found && guest_create(&node, &err) > 0;
 	__atomic_store_n(&later.busy, 0U, __ATOMIC_RELEASE);
+	/* A mistake in a name turns nothing off. */
+	if (later.asked || (found && !made))
+		check_all_off();
 }
 
 int guest_create_later(const char *name)

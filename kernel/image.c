@@ -58,8 +58,10 @@ int image_add(const struct describe_guest *g)
 		if (!m->size || find(m) < images.nr_modules)
 			continue;
 		if (images.nr_modules == IMAGE_MAX_MODULES || overlaps(m)) {
+			bool full = !overlaps(m);
+
 			images.nr_modules = before;
-			return -EEXIST;
+			return full ? -ENOSPC : -EEXIST;
 		}
 		images.modules[images.nr_modules++] = *m;
 	}

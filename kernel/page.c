@@ -17,8 +17,9 @@
 #define WORD_SPLIT  BIT(2) /* the rest is the address of the leaf */
 #define LEAF_WORDS  (FRAME_SIZE / PAGE_SIZE)
 #define MAX_BANKS   16
-#define BOOT_LEAVES 4
-#define MIN_LEAVES  3
+#define BOOT_LEAVES 5
+#define MIN_LEAVES  4
+#define KEPT_LEAVES 2 /* for what goes back: that never fails */
 #define NO_BLOCK    (~0UL)
 
 struct bank {
@@ -104,13 +105,13 @@ static u64 *word_of(u64 pa)
 	return NULL;
 }
 
-static int split(u64 *word)
+static int split(u64 *word, unsigned int keep)
 {
 	u64 *leaf = pages.leaves, old = *word;
 
 	if (old & WORD_SPLIT)
 		return 0;
-	if (!leaf)
+	if (pages.nr_leaves <= keep)
 		return -ENOMEM;
 	pages.leaves = (u64 *)leaf[0];
 	pages.nr_leaves--;
@@ -160,7 +161,7 @@ static u64 highest_other(u64 pa, u64 size, u64 want)
 }
 
 /* Partial frames at both ends are split first, so that nothing can fail. */
-static int split_ends(u64 pa, u64 size)
+static int split_ends(u64 pa, u64 size, unsigned int keep)
 {
 	u64 ends[2] = {pa, pa + size};
 
@@ -170,7 +171,7 @@ static int split_ends(u64 pa, u64 size)
 
 		if (is_aligned(ends[i], FRAME_SIZE) || !word)
 			continue;
-		err = split(word);
+		err = split(word, keep);
 		if (err)
 			return err;
 	}
@@ -187,7 +188,11 @@ static int change(u64 pa, u64 size, u64 from, u64 to)
 		return -EINVAL;
 	if (highest_other(pa, size, from) != NO_BLOCK)
 		return -EBUSY;
-	err = split_ends(pa, size);
+	/* A page for the reserve is worth the leaf that it may take. */
+	err = split_ends(pa, size,
+			 from == make_word(PAGE_FREE, 0) && !pages.refilling
+				 ? KEPT_LEAVES
+				 : 0);
 	if (err) {
 		merge(word_of(pa)); /* the one leaf that could be had */
 		return err;

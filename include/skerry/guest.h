@@ -34,8 +34,7 @@ struct guest {
 	u32 order;  /* enum guest_order: the last one; any CPU */
 	u32 queued; /* work is submitted; any CPU */
 	/* All else: the worker writes, CPU 0's interrupts may read. */
-	u32 phase;    /* enum guest_phase */
-	bool created; /* at run time: the slot is free when it is down */
+	u32 phase; /* enum guest_phase */
 	struct work work;
 	struct timer timer; /* of CPU 0: until the next step */
 	struct domain *d;
@@ -45,6 +44,7 @@ struct guest {
 	u32 nr_quick;	/* lives in a row that were short */
 	u32 nr_crashes; /* of these, by a crash or the watchdog */
 	bool gave_up;	/* down after the last of these */
+	bool created;	/* at run time: the slot is free when it is down */
 };
 extern struct guest guests[CONFIG_MAX_DOMAINS + 1]; /* by id; 0 is none */
 

@@ -41,7 +41,8 @@ extern struct images {
 
 /*
  * Boot: the modules of a description exist. Two guests may share one, whole;
- * -EEXIST when it overlaps by part, and then none was added.
+ * -EEXIST when it overlaps by part, -ENOSPC when there are too many, and then
+ * none was added.
  */
 int image_add(const struct describe_guest *g) __must_check;
 /* It may start again, or later: its modules are not given back. */

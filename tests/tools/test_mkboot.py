@@ -130,6 +130,14 @@ def test_accepted(work):
     ("capabilities = <4>;", "g: capabilities: not supported (only 0)"),
     ("skerry,wfi = \"x\";",
      "g: skerry,wfi: must be \"trap\" or \"native\""),
+    ("skerry,restart = \"on-reset\";",
+     "g: skerry,restart: must be \"never\", \"on-crash\" or \"always\""),
+    ("skerry,restart = <1>;", "g: skerry,restart: must be a string"),
+    ("skerry,restart = \"never\", \"always\";",
+     "g: skerry,restart: must be one string"),
+    ("skerry,start = \"Later\";",
+     "g: skerry,start: must be \"boot\" or \"later\""),
+    ("skerry,start;", "g: skerry,start: must be one string"),
     ("nr_spis = <0>;", "g: nr_spis: 0: vpl011 needs one"),
     ("skerry,watchdog-ms = <0>;",
      "g: skerry,watchdog-ms: 0: must be 1 to 3600000"),
@@ -203,6 +211,34 @@ def test_too_large_for_the_board(work):
     write(work)
     refused(work, "/chosen: memory: the guests want 64 MiB and the "
             f"hypervisor {pack.OWN_MIB}, the board has 64 MiB")
+
+
+@pytest.mark.parametrize("restart", ["never", "on-crash", "always"])
+@pytest.mark.parametrize("start", ["boot", "later"])
+def test_lives(work, restart, start):
+    write(work, body=f'skerry,restart = "{restart}"; '
+          f'skerry,start = "{start}";')
+    done = mkboot(work)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tree = fdt.parse((work / "out/host.dtb").read_bytes())
+    guest = tree.find("/chosen/g")
+    assert guest.props["skerry,restart"] == restart.encode() + b"\0"
+    assert guest.props["skerry,start"] == start.encode() + b"\0"
+
+
+def test_later_needs_no_memory_yet(work):
+    """It may be created when another guest is down."""
+    (work / "board.dtb").write_bytes(board(mib=128))
+    one = GUEST.format(body="{}", kernel="kernel", kernel_body="")
+    more = [one.replace("g {", f"g{n} {{") for n in range(2)]
+    text = one + "".join(more)
+    write(work, text=text.replace("{}", 'skerry,start = "boot";'))
+    refused(work, "/chosen: memory: the guests want 192 MiB and the "
+            f"hypervisor {pack.OWN_MIB}, the board has 128 MiB")
+    write(work, text=one.replace("{}", "") + "".join(more).replace(
+        "{}", 'skerry,start = "later";'))
+    done = mkboot(work, "check")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_vcpus_share_cpus(work):

@@ -41,13 +41,23 @@ unit-vgic_smp_test := $(unit-vgic_test)
 unit-cflags-vgic_smp_test := -DHOST_THREADS -pthread
 unit-pl031_test := kernel/emul.c
 $O/unit/pl031_test: pv/pl031.c # included for its table
-unit-scrub_test := kernel/domain.c kernel/pool.c kernel/measure.c lib/fmt.c \
-  arch/arm64/cache.c
+unit-scrub_test := kernel/pool.c arch/arm64/cache.c
 unit-cflags-scrub_test := $(tls-flags)
 $O/unit/scrub_test: kernel/build.c # included for its state
-unit-build_test := kernel/pool.c kernel/measure.c lib/fmt.c
+unit-build_test := kernel/fault.c
 unit-cflags-build_test := $(tls-flags)
 $O/unit/build_test: kernel/build.c # included for its state
+unit-image_test := lib/fmt.c
+unit-cflags-image_test := $(tls-flags)
+$O/unit/image_test: kernel/image.c # included for its state
+unit-guest_test := lib/fmt.c
+unit-cflags-guest_test := $(tls-flags)
+unit-guest_order_test := $(unit-guest_test)
+unit-guest_boot_test := $(unit-guest_test)
+unit-cflags-guest_order_test := $(tls-flags)
+unit-cflags-guest_boot_test := $(tls-flags)
+$O/unit/guest_test $O/unit/guest_order_test $O/unit/guest_boot_test: \
+  kernel/guest.c # included for its state
 unit-stage2_test := arch/arm64/pgtable.c arch/arm64/cache.c kernel/pool.c
 $O/unit/stage2_test: arch/arm64/stage2.c # included for its instructions
 unit-decode_test := arch/arm64/inject.c kernel/emul.c
@@ -89,12 +99,14 @@ unit-irq_test := kernel/irq.c
 $O/unit/work_test: kernel/work.c # included for its worker
 unit-cflags-work_test := -DHOST_THREADS -pthread
 unit-domain_test := kernel/domain.c lib/fmt.c
-unit-cflags-domain_test := -DHOST_THREADS -pthread
+unit-cflags-domain_test := $(tls-flags) -DHOST_THREADS -pthread
 unit-panic_test := lib/fmt.c
 $O/unit/panic_test: kernel/panic.c # included for its symbols
 # Frame records as the target has them.
 unit-cflags-panic_test := -fno-omit-frame-pointer
 unit-init_test := kernel/page.c
+unit-cflags-init_test := $(tls-flags)
+unit-cflags-init_memory_test := $(tls-flags)
 $O/unit/init_test: kernel/init.c # included for its configuration
 unit-init_memory_test := $(unit-init_test)
 $O/unit/init_memory_test: kernel/init.c

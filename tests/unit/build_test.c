@@ -1,103 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is built from descriptions: which images are judged and how, each
- * refusal with its line, that everything is undone then, and what the boot log
- * says of keys. The RAM of guests is scrub_test.c's.
+ * Building of domains: who is placed on which CPU, RAM in pieces, what each
+ * domain begins with, in its first life and in later ones, and that nothing is
+ * left when any one allocation of it fails. scrub_test.c has the contents.
  */
+#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include <skerry/util.h>
 
-static bool allow_unsigned;
-#undef CONFIG_ALLOW_UNSIGNED
-#define CONFIG_ALLOW_UNSIGNED allow_unsigned
+#undef CONFIG_FAULT_INJECTION
+#define CONFIG_FAULT_INJECTION 1
 #include "../../kernel/build.c"
+#include "../../kernel/pool.c"
 
-#define MODULE (GIB + 0x123008)
-#define ZEROS  "000000000000000000000000000000000000000000000000000000000000"
-#define DEV    "key \"dev\": algo padding, fingerprint 0100" ZEROS "|"
-#define PROD   "key \"prod\": algo padding, fingerprint 02" ZEROS "09|"
-/* Of both keys, the first one being nobody's secret. */
-#define DEV_WARNING                                                                \
-	DEV "! key \"dev\" is a DEVELOPMENT KEY: whoever has its folder can sign " \
-	    "guests|" PROD
-#define NOT_ATTESTED                                                           \
-	"! description: not attested by the loader: who can write the boot "   \
-	"medium controls it|"
-#define HEX "0102030000000000000000000000000000000000000000000000000000000004"
+#define POOLS	  (3 * GIB)
+#define POOL_SIZE (256 * KIB)
+#define NR_POOLS  4
+#define RAM	  (8 * GIB) /* given out from here up */
 
 struct cpu cpus[CONFIG_NR_CPUS], *host_this_cpu = cpus;
-unsigned int nr_cpus = 1;
-struct domain *domains[CONFIG_MAX_DOMAINS + 1];
-static struct verify_key keys[] = {
-	{.name = "dev", .development = true, .fingerprint = {1}},
-	{.name = "prod", .fingerprint = {2, [31] = 9}},
-};
-const char *verify_algo_name(const struct verify_key *k)
-{
-	return "algo";
-}
-const char *verify_padding_name(const struct verify_key *k)
-{
-	return "padding";
-}
-const struct verify_ring verify_built_in = {.keys = keys, .nr = 2};
+unsigned int nr_cpus;
 
-static struct describe_guest guests[3];
-static unsigned int nr_guests, nr_described;
-static struct describe_chosen chosen_in;
-static u8 revoked[3][DESCRIBE_FINGERPRINT];
-static char logged[4096];
-static jmp_buf died;
-static u64 now;
-static struct {
-	u64 pa, size;
-} maps[8];
-static unsigned int nr_points, nr_maps, nr_opened, nr_loads, nr_starts,
-	nr_pools, nr_owned;
-static int map_err, fit_err, load_err;
-static unsigned int map_err_at;
-static bool has_ramdisk;
+static struct describe_guest g;
+static char logged[1024], trace[512];
+static unsigned int version, nr_owned, nr_mapped;
+static u64 now, max_piece, ram_end, owned, scrubbed, window_pa;
+static bool pool_used[NR_POOLS], unaligned;
+static int parts_err, map_direct_err;
 
-static void log_text(const char *mark, const char *fmt, va_list ap)
+static __printf(1, 2) void note(const char *fmt, ...)
 {
-	size_t n = strlen(logged);
-
-	n += (size_t)snprintf(logged + n, sizeof(logged) - n, "%s", mark);
-	n += (size_t)vsnprintf(logged + n, sizeof(logged) - n, fmt, ap);
-	snprintf(logged + n, sizeof(logged) - n, "|");
-}
-void log_line(const char *fmt, ...)
-{
+	size_t n = strlen(trace);
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_text("", fmt, ap);
+	vsnprintf(trace + n, sizeof(trace) - n, fmt, ap);
 	va_end(ap);
+	strncat(trace, " ", sizeof(trace) - strlen(trace) - 1);
 }
 void log_at(enum log_level level, const char *fmt, ...)
 {
+	size_t n = strlen(logged);
 	va_list ap;
 
 	assert_int_equal(level, LOG_WARNING);
 	va_start(ap, fmt);
-	log_text("! ", fmt, ap);
+	vsnprintf(logged + n, sizeof(logged) - n, fmt, ap);
 	va_end(ap);
-}
-void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	log_text("boot: ", fmt, ap);
-	longjmp(died, 1);
+	strncat(logged, "|", sizeof(logged) - strlen(logged) - 1);
 }
 void panic(const char *fmt, ...)
 {
@@ -110,468 +69,472 @@ void lock_rank_take(struct spinlock *l)
 void lock_rank_drop(struct spinlock *l)
 {
 }
-
-int describe_chosen(const void *fdt, struct describe_chosen *out,
-		    struct describe_error *err)
-{
-	*out = chosen_in;
-	return 0;
-}
-void describe_revoked(const struct describe_chosen *c, unsigned int n,
-		      u8 out[DESCRIBE_FINGERPRINT])
-{
-	memcpy(out, revoked[n], sizeof(revoked[n]));
-}
-bool describe_next(const void *fdt, struct dt_node *node)
-{
-	return nr_described++ < nr_guests;
-}
-int describe_guest(const struct dt_node *node, struct describe_guest *out,
-		   struct describe_error *err)
-{
-	*out = guests[nr_described - 1];
-	return 0;
-}
-
-/* The pages of modules, each mapped once and only while it is looked at. */
-int mmu_map_direct(paddr_t pa, u64 size)
-{
-	assert_true(is_aligned(pa.v | size, PAGE_SIZE) && size);
-	if (map_err && !map_err_at--)
-		return map_err;
-	assert_in_range(nr_maps, 0, ARRAY_SIZE(maps) - 1);
-	maps[nr_maps].pa = pa.v;
-	maps[nr_maps++].size = size;
-	return 0;
-}
-/* In any number of pieces, from the start of each. */
-void mmu_unmap_direct(paddr_t pa, u64 size)
-{
-	unsigned int i = 0;
-
-	while (i < nr_maps && maps[i].pa != pa.v)
-		i++;
-	assert_true(i < nr_maps && size && size <= maps[i].size);
-	/* No more than a frame at a time. */
-	assert_int_equal(pa.v / FRAME_SIZE, (pa.v + size - 1) / FRAME_SIZE);
-	maps[i].pa += size;
-	maps[i].size -= size;
-	if (!maps[i].size)
-		maps[i] = maps[--nr_maps];
-}
-static bool is_mapped(const struct page_bank *m)
-{
-	for (unsigned int i = 0; i < nr_maps; i++)
-		if (maps[i].pa == align_down(m->base, PAGE_SIZE) &&
-		    maps[i].pa + maps[i].size ==
-			    align_up(m->base + m->size, PAGE_SIZE))
-			return true;
-	return false;
-}
-
-int fit_open(const void *fit, u64 size, const char *config, u32 min_version,
-	     const struct verify_ring *ring, struct fit_guest *out,
-	     struct fit_error *err)
-{
-	const struct describe_guest *g = &guests[nr_opened++];
-
-	assert_ptr_equal(fit, direct_ptr(PADDR(g->fit.base)));
-	assert_int_equal(size, g->fit.size);
-	assert_true(is_mapped(&g->fit));
-	assert_ptr_equal(config, g->config);
-	assert_int_equal(min_version, g->min_version);
-	assert_int_equal(ring->nr, 2);
-	now += 1000;
-	memset(out, 0, sizeof(*out));
-	if (fit_err) {
-		snprintf(err->text, sizeof(err->text), "/configurations: why");
-		return fit_err;
-	}
-	*out = (struct fit_guest){
-		.kernel = {0x400, 0x1000, {7}},
-		.bootargs = "signed=1",
-		.version = 3,
-		.digest = {1, 2, 3, [31] = 4},
-		.key = &ring->keys[ring->revoked & 1],
-	};
-	if (has_ramdisk) {
-		out->ramdisk = (struct fit_part){0x2000, 0x10, {8}};
-		out->dtb = (struct fit_part){0x3000, 0x20, {9}};
-	}
-	return 0;
-}
-
-int load_guest(struct domain *d, const struct describe_guest *g,
-	       struct load_image *img)
-{
-	assert_true(is_mapped(g->fit.size ? &g->fit : &g->kernel));
-	assert_int_equal(d->is_signed, g->fit.size != 0);
-	nr_loads++;
-	if (g->fit.size) {
-		assert_ptr_equal(img->node, g->fit_node);
-		assert_string_equal(img->bootargs, "signed=1");
-		assert_int_equal(img->kernel.at.base, g->fit.base + 0x400);
-		assert_int_equal(img->kernel.at.size, 0x1000);
-		assert_int_equal(img->kernel.hash[0], 7);
-		assert_int_equal(img->ramdisk.at.size, has_ramdisk ? 0x10 : 0);
-		assert_int_equal(img->dtb.at.size, has_ramdisk ? 0x20 : 0);
-		if (has_ramdisk) {
-			assert_int_equal(img->ramdisk.at.base,
-					 g->fit.base + 0x2000);
-			assert_int_equal(img->ramdisk.hash[0], 8);
-			assert_int_equal(img->dtb.hash[0], 9);
-		}
-	} else {
-		assert_null(img->node);
-		assert_null(img->kernel.hash);
-		assert_string_equal(img->bootargs, "plain=1");
-		assert_memory_equal(&img->kernel.at, &g->kernel,
-				    sizeof(g->kernel));
-		assert_memory_equal(&img->ramdisk.at, &g->ramdisk,
-				    sizeof(g->kernel));
-		assert_memory_equal(&img->dtb.at, &g->dtb, sizeof(g->dtb));
-		memcpy(img->digest, (u8[32]){1, 2, 3, [31] = 4}, 32);
-	}
-	if (load_err)
-		log_warn("refused: loading");
-	return load_err;
-}
-
 u64 time_now(void)
 {
-	return now;
+	return now++;
 }
-/* Where the one that was just started may run. */
 void work_point(void)
-{
-	nr_points++;
-}
-void ptimer_vcpu_init(struct vcpu *v)
 {
 }
 unsigned int gic_version(void)
 {
-	return 3;
+	return version;
 }
-paddr_t gic_guest_frame(unsigned int n)
-{
-	return PADDR(0);
-}
-int vgic_domain_init(struct domain *d, unsigned int nr_spis)
-{
-	return 0;
-}
-void vgic_domain_exit(struct domain *d)
-{
-}
-void vgic_vcpu_reset(struct vcpu *v)
-{
-}
-int vpl011_init(struct domain *d)
-{
-	return 0;
-}
-int pl031_init(struct domain *d)
-{
-	return 0;
-}
-int wdt_init(struct domain *d, u32 ms)
-{
-	return 0;
-}
-int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid)
-{
-	return 0;
-}
-void stage2_exit(struct stage2 *s2)
-{
-}
-int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
-	       unsigned int flags)
-{
-	return 0;
-}
-void *mmu_window(unsigned int slot, paddr_t pa)
-{
-	static u8 room[WORK_PIECE];
 
-	assert_int_equal(slot, 0);
-	return room;
-}
-void mmu_window_close(unsigned int slot)
+static u64 free_bytes;
+
+void page_stats(struct page_stats *out)
 {
-	assert_int_equal(slot, 0);
+	*out = (struct page_stats){.free = free_bytes};
 }
-void cache_zero_clean(void *p, u64 size)
-{
-}
-void cache_inval_icache_all(void)
-{
-}
+
+/* Of frames at most 1 GiB aligned, as page.c finds them, but upwards. */
 int page_alloc(u64 size, u64 align, u64 limit, enum page_state state, u8 owner,
 	       paddr_t *pa)
 {
-	*pa = PADDR(2 * GIB);
+	if (fault_hits())
+		return -ENOMEM;
+	if (state == PAGE_HYP) {
+		unsigned int i = 0;
+
+		assert_int_equal(size, POOL_SIZE);
+		while (i < NR_POOLS && pool_used[i])
+			i++;
+		if (i == NR_POOLS)
+			return -ENOMEM;
+		pool_used[i] = true;
+		*pa = PADDR(POOLS + i * POOL_SIZE);
+		return 0;
+	}
+	assert_true(state == PAGE_OWNED && owner >= 1);
+	if (size > max_piece || (align == GIB && unaligned))
+		return -ENOMEM;
+	ram_end = align_up(ram_end, align);
+	*pa = PADDR(ram_end);
+	ram_end += size;
+	owned += size;
 	nr_owned++;
 	return 0;
 }
 int page_release(paddr_t pa, u64 size, enum page_state state, u8 owner)
 {
-	/* Nothing of a module is mapped any more. */
-	if (state == PAGE_OWNED)
-		nr_owned--;
-	else
-		assert_int_equal(nr_maps, 0);
+	if (state == PAGE_HYP) {
+		u64 i = (pa.v - POOLS) / POOL_SIZE;
+
+		assert_true(i < NR_POOLS && pool_used[i]);
+		assert_int_equal(owner, PAGE_OWNER_NONE);
+		pool_used[i] = false;
+		return 0;
+	}
+	owned -= size;
+	nr_owned--;
 	return 0;
 }
-void *page_alloc_hyp(u64 size)
+int mmu_map_direct(paddr_t pa, u64 size)
 {
-	nr_pools++;
-	return calloc(1, size);
+	if (map_direct_err)
+		return map_direct_err;
+	nr_mapped++;
+	memset(direct_ptr(pa), 0xa5, size);
+	return 0;
 }
-void page_free_hyp(void *p, u64 size)
+void mmu_unmap_direct(paddr_t pa, u64 size)
 {
-	nr_pools--;
-	free(p);
+	nr_mapped--;
 }
-void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
+void *mmu_window(unsigned int slot, paddr_t pa)
+{
+	static u8 room[1];
+
+	window_pa = pa.v;
+	return room;
+}
+void mmu_window_close(unsigned int slot)
 {
 }
-void console_give_input(const struct domain *d)
+void cache_zero_clean(void *p, u64 size)
 {
+	/* Within one piece. */
+	assert_int_equal(window_pa / WORK_PIECE,
+			 (window_pa + size - 1) / WORK_PIECE);
+	scrubbed += size;
 }
-void domain_start(struct domain *d)
+int domain_init_parts(struct domain *d, const struct describe_guest *desc)
 {
-	/* Each at once, not behind the loading of all. */
-	assert_int_equal(++nr_starts, nr_loads);
-	nr_points = 0;
+	assert_ptr_equal(desc, &g);
+	/* They may look at vCPUs and use the pool. */
+	for (unsigned int i = 0; i < g.nr_vcpus; i++)
+		assert_ptr_equal(d->vcpus[i]->domain, d);
+	note("init");
+	if (!pool_alloc_page(&d->pool) || !pool_alloc(&d->pool, 200, 8))
+		return -ENOMEM;
+	return parts_err;
+}
+void domain_exit_parts(struct domain *d)
+{
+	assert_int_not_equal(d->state, DOMAIN_DEAD);
+	note("exit");
+}
+int stage2_map(struct stage2 *s2, ipa_t ipa, paddr_t pa, u64 size,
+	       unsigned int flags)
+{
+	note("map");
+	return fault_hits() ? -ENOMEM : 0;
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	memset(&build, 0, sizeof(build));
-	memset(&plan, 0, sizeof(plan));
-	memset(guests, 0, sizeof(guests));
-	memset(domains, 0, sizeof(domains));
-	chosen_in = (struct describe_chosen){.when_all_off = ALL_OFF_REBOOT};
-	memset(revoked, 0, sizeof(revoked));
-	allow_unsigned = has_ramdisk = false;
-	nr_guests = nr_described = nr_maps = nr_opened = nr_loads = 0;
-	nr_starts = nr_pools = nr_owned = 0;
-	map_err = fit_err = load_err = 0;
-	map_err_at = 0;
-	now = 5000;
+	memset(&g, 0, sizeof(g));
+	memset(placed, 0, sizeof(placed));
+	memset(pool_used, 0, sizeof(pool_used));
+	fault_arm(0);
+	free_bytes = ~0UL;
+	logged[0] = trace[0] = '\0';
+	version = 3;
+	nr_cpus = 4;
+	nr_owned = nr_mapped = 0;
+	build_scrub_ticks = now = owned = scrubbed = 0;
+	max_piece = ~0UL;
+	ram_end = RAM;
+	unaligned = false;
+	parts_err = map_direct_err = 0;
+	strcpy(g.name, "web");
+	g.memory = 4 * MIB;
+	g.nr_vcpus = 1;
+	g.weight = 256;
+	g.pool_size = POOL_SIZE;
+	for (unsigned int i = 0; i < CONFIG_MAX_VCPUS; i++)
+		g.affinity[i] = ~0UL;
 	return 0;
 }
 
-static struct describe_guest *add_guest(const char *name)
+static struct domain *build(unsigned int id)
 {
-	struct describe_guest *g = &guests[nr_guests++];
+	struct domain *d = NULL;
 
-	snprintf(g->name, sizeof(g->name), "%s", name);
-	g->memory = 4 * MIB;
-	g->nr_vcpus = 1;
-	g->pool_size = 128 * KIB;
-	g->affinity[0] = ~0UL;
-	g->bootargs = "plain=1";
-	g->fit_node = "";
-	return g;
+	assert_int_equal(build_domain(&d, id, &g), 0);
+	assert_non_null(d);
+	return d;
 }
 
-static struct describe_guest *add_fit(const char *name)
+static void end(struct domain *d)
 {
-	struct describe_guest *g = add_guest(name);
-
-	g->fit = (struct page_bank){MODULE + nr_guests * GIB,
-				    3 * FRAME_SIZE + 8};
-	g->fit_node = "image";
-	g->config = "conf";
-	g->min_version = 2;
-	return g;
+	build_stop(d);
+	build_free(d);
 }
 
-static struct describe_guest *add_plain(const char *name)
+static void assert_nothing_left(void)
 {
-	struct describe_guest *g = add_guest(name);
-
-	g->kernel = (struct page_bank){MODULE + 1, 100};
-	g->ramdisk = (struct page_bank){MODULE + MIB, MIB};
-	g->dtb = (struct page_bank){MODULE + 4 * MIB, 50};
-	return g;
+	assert_int_equal(owned, 0);
+	assert_int_equal(nr_owned, 0);
+	assert_int_equal(nr_mapped, 0);
+	for (unsigned int i = 0; i < NR_POOLS; i++)
+		assert_false(pool_used[i]);
+	for (unsigned int i = 0; i < CONFIG_NR_CPUS; i++)
+		assert_int_equal(placed[i], 0);
 }
 
-/* Boots, and the log is this; what was mapped is not any more. */
-static void boots(const char *want)
+static void refuses(int err, const char *why)
 {
-	logged[0] = 0;
-	if (!setjmp(died)) {
-		build_read(NULL);
-		build_all();
+	struct domain *d = NULL;
+
+	logged[0] = '\0';
+	assert_int_equal(build_domain(&d, 1, &g), err);
+	assert_null(d);
+	assert_string_equal(logged, why);
+	assert_nothing_left();
+}
+
+static void test_domain(void **state)
+{
+	struct domain *d;
+
+	(void)state;
+	g.nr_vcpus = 3;
+	g.wfi_trap = 1;
+	d = build(5);
+	assert_int_equal(d->id, 5);
+	assert_string_equal(d->name, "web");
+	assert_int_equal(d->state, DOMAIN_BUILDING);
+	assert_int_equal(d->memory, 4 * MIB);
+	assert_int_equal(d->nr_vcpus, 3);
+	assert_int_equal(d->nr_inside, 3);
+	assert_true(d->wfi_trap);
+	assert_false(d->is_signed);
+	assert_int_equal(d->lock.tickets | d->vcpu_lock.tickets, 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(d->vcpus[i]->id, i);
+		assert_int_equal(d->vcpus[i]->state, VCPU_OFF);
+		assert_int_equal(d->vcpus[i]->cpu, d->home.cpu[i]);
 	}
-	assert_string_equal(logged, want);
-	assert_int_equal(nr_maps, 0);
-	assert_int_equal(build.when_all_off, ALL_OFF_REBOOT);
-	assert_true(nr_points || !nr_starts);
-	assert_int_equal(nr_owned, nr_starts);
-	assert_int_equal(nr_pools, nr_starts);
-	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-		if (domains[i])
-			page_free_hyp(domains[i]->pool.base, 0);
-	assert_int_equal(nr_pools, 0);
-}
-
-static void test_verified(void **state)
-{
-	const struct measurement *m;
-	unsigned int n = 0;
-
-	(void)state;
-	add_fit("linux");
-	has_ramdisk = true;
-	boots(DEV_WARNING NOT_ATTESTED
-	      "d1 linux: verified, key \"dev\", version 3, sha256 " HEX "|"
-	      "d1 linux: started, 1 vCPU, 4 MiB|");
-	assert_int_equal(nr_starts, 1);
-	assert_int_equal(build.verify_ticks, 1000);
-	while (measure_get(n + 1))
-		n++;
-	m = measure_get(n);
-	assert_int_equal(m->domain, 1);
-	assert_string_equal(m->name, "linux");
-	assert_string_equal(m->key, "dev");
-	assert_int_equal(m->version, 3);
-	assert_int_equal(m->digest[31], 4);
-}
-
-static void test_unsigned(void **state)
-{
-	const struct measurement *m;
-	unsigned int n = 0;
-
-	(void)state;
-	add_plain("one");
-	boots(DEV_WARNING NOT_ATTESTED
-	      "! refused: one: unsigned: this build starts signed images only "
-	      "(skerry,fit)|boot: chosen: no guest to start|");
-	assert_int_equal(nr_loads, 0);
+	assert_string_equal(trace, "init map ");
+	assert_int_equal(scrubbed, 4 * MIB);
+	assert_true(build_scrub_ticks > 0);
+	assert_string_equal(logged, "");
+	end(d);
+	assert_string_equal(trace, "init map exit ");
+	assert_nothing_left();
 	setup(NULL);
-	allow_unsigned = true;
-	add_plain("one");
-	add_fit("two");
-	nr_opened = 1; /* the second one's is looked at */
-	boots(DEV_WARNING
-	      "! guests may be UNSIGNED in this build|" NOT_ATTESTED
-	      "! d1 one: UNSIGNED, sha256 " HEX "|"
-	      "d1 one: started, 1 vCPU, 4 MiB|"
-	      "d2 two: verified, key \"dev\", version 3, sha256 " HEX "|"
-	      "d2 two: started, 1 vCPU, 4 MiB|");
-	while (measure_get(n + 1))
-		n++;
-	m = measure_get(n - 1);
-	assert_string_equal(m->name, "one");
-	assert_null(m->key);
-	assert_int_equal(m->version, 0);
+	g.fit.size = 1;
+	d = build(1);
+	assert_true(d->is_signed);
+	assert_false(d->wfi_trap);
+	end(d);
 }
 
-static void test_refused(void **state)
+/* The least weight of those allowed; each vCPU elsewhere while that lasts. */
+static void test_place(void **state)
+{
+	static const u8 want[] = {1, 3, 1, 1};
+	struct domain *a, *b, *c;
+
+	(void)state;
+	/* CPUs that there are not do not count. */
+	g.nr_vcpus = 4;
+	g.affinity[0] = g.affinity[2] = g.affinity[3] = ~0UL << 8 | BIT(1);
+	g.affinity[1] = BIT(1) | BIT(3);
+	a = build(1);
+	assert_memory_equal(a->home.cpu, want, sizeof(want));
+	assert_int_equal(placed[1], 3 * 256);
+	assert_int_equal(placed[3], 256);
+	g.nr_vcpus = 2;
+	g.weight = 1000;
+	for (unsigned int i = 0; i < 2; i++)
+		g.affinity[i] = ~0UL;
+	b = build(2);
+	assert_int_equal(b->home.cpu[0], 0);
+	assert_int_equal(b->home.cpu[1], 2);
+	g.weight = 1;
+	c = build(3);
+	assert_int_equal(c->home.cpu[0], 3);
+	assert_int_equal(c->home.cpu[1], 1);
+	/* Gone, it weighs nothing; stopped, as much as before. */
+	build_stop(b);
+	assert_int_equal(placed[0], 1000);
+	build_free(b);
+	assert_int_equal(placed[0], 0);
+	b = build(2);
+	assert_int_equal(b->home.cpu[0], 0);
+	assert_int_equal(b->home.cpu[1], 2);
+	end(a);
+	end(b);
+	end(c);
+	assert_nothing_left();
+}
+
+static void test_no_cpus(void **state)
 {
 	(void)state;
-	add_fit("a");
-	fit_err = -EACCES;
-	boots(DEV_WARNING NOT_ATTESTED
-	      "! refused: a: image: /configurations: why|"
-	      "boot: chosen: no guest to start|");
-	assert_int_equal(nr_loads, 0);
-	assert_int_equal(build.verify_ticks, 1000);
+	g.nr_vcpus = 2;
+	g.affinity[1] = BIT(4);
+	refuses(-EINVAL, "refused: web: hard-affinity: no physical CPU for "
+			 "vCPU 1 (4 CPUs, affinity 0x10)|");
+	nr_cpus = 5;
+	end(build(1));
+	version = 2;
+	end(build(1));
+	g.nr_vcpus = VGIC_V2_MAX_VCPUS + 1;
+	refuses(-EINVAL, "refused: web: cpus: 9, but at most 8 with a GICv2|");
+	assert_string_equal(trace, "init map exit init map exit ");
+}
+
+static void is_piece(const struct domain *d, unsigned int n, u64 ipa, u64 size)
+{
+	assert_int_equal(d->home.ram[n].ipa.v, ipa);
+	assert_int_equal(d->home.ram[n].size, size);
+}
+
+/* In blocks as large as can be had; what the first bank has no room for, in
+ * the second one.
+ */
+static void test_ram(void **state)
+{
+	struct domain *d;
+
+	(void)state;
+	g.memory = GUEST_RAM0_SIZE + 2 * MIB + PAGE_SIZE;
+	ram_end = RAM + FRAME_SIZE;
+	d = build(1);
+	assert_int_equal(d->home.nr_ram, 2);
+	is_piece(d, 0, GUEST_RAM0_BASE, GUEST_RAM0_SIZE);
+	is_piece(d, 1, GUEST_RAM1_BASE, 2 * MIB + PAGE_SIZE);
+	assert_true(is_aligned(d->home.ram[0].pa.v, GIB));
+	assert_int_equal(scrubbed, g.memory);
+	end(d);
+	assert_int_equal(scrubbed, 2 * g.memory);
+	/* Better somewhere than nowhere. */
 	setup(NULL);
-	add_fit("a");
-	load_err = -EINVAL;
-	boots(DEV_WARNING NOT_ATTESTED "! refused: loading|"
-				       "boot: chosen: no guest to start|");
-	assert_int_equal(nr_loads, 1);
-	assert_null(domains[1]);
+	g.memory = 2 * GIB;
+	ram_end = RAM + FRAME_SIZE;
+	unaligned = true;
+	d = build(1);
+	assert_int_equal(d->home.nr_ram, 1);
+	assert_int_equal(d->home.ram[0].pa.v, RAM + FRAME_SIZE);
+	end(d);
+	/* Halves, then quarters. */
+	setup(NULL);
+	g.memory = 14 * MIB;
+	max_piece = 4 * MIB;
+	d = build(1);
+	assert_int_equal(d->home.nr_ram, 4);
+	for (unsigned int i = 0; i < 4; i++)
+		is_piece(d, i, GUEST_RAM0_BASE + i * 4 * MIB,
+			 i == 3 ? 2 * MIB : 4 * MIB);
+	end(d);
+	assert_nothing_left();
 }
 
-/* Whichever module cannot be mapped, the others are unmapped again. */
-static void test_no_tables(void **state)
+/* The same memory and CPUs, whatever the others are given meanwhile. */
+static void test_again(void **state)
+{
+	struct domain *d, *other;
+	struct domain_home home;
+	u8 *base;
+
+	(void)state;
+	g.nr_vcpus = 2;
+	d = build(1);
+	home = d->home;
+	base = d->pool.base;
+	other = build(2);
+	for (unsigned int life = 2; life < 5; life++) {
+		u64 before = scrubbed;
+
+		d->nr_inside = 0;
+		d->nr_warned = 4;
+		d->stop_reason = STOP_CRASH;
+		d->crashed = d->vcpus[1];
+		d->vcpus[1]->on_entry = 0x1234;
+		d->console.off = true;
+		build_stop(d);
+		assert_int_equal(d->state, DOMAIN_DEAD);
+		assert_int_equal(scrubbed, before + g.memory);
+		trace[0] = '\0';
+		assert_int_equal(build_domain(&d, 1, &g), 0);
+		assert_string_equal(trace, "init map ");
+		assert_memory_equal(&d->home, &home, sizeof(home));
+		assert_ptr_equal(d->pool.base, base);
+		/* Nothing of the life before. */
+		assert_int_equal(d->state, DOMAIN_BUILDING);
+		assert_int_equal(d->nr_inside, 2);
+		assert_int_equal(d->nr_warned, 0);
+		assert_int_equal(d->stop_reason, STOP_NONE);
+		assert_null(d->crashed);
+		assert_int_equal(d->vcpus[1]->on_entry, 0);
+		assert_false(d->console.off);
+		assert_int_equal(d->vcpus[1]->cpu, home.cpu[1]);
+		assert_int_equal(owned, 2 * g.memory);
+		assert_int_equal(placed[home.cpu[0]] + placed[home.cpu[1]],
+				 2 * 256);
+	}
+	end(d);
+	end(other);
+	assert_nothing_left();
+}
+
+static void test_errors(void **state)
 {
 	(void)state;
-	for (unsigned int n = 0; n < 3; n++) {
+	parts_err = -EINVAL;
+	refuses(-EINVAL, "refused: web: xen,domain-p2m-mem-mb: pool too small "
+			 "(error -22)|");
+	assert_string_equal(trace, "init exit ");
+	parts_err = 0;
+	max_piece = FRAME_SIZE - 1;
+	refuses(-ENOMEM, "refused: web: memory: not enough free RAM, or pool "
+			 "too small (error -12)|");
+	max_piece = FRAME_SIZE;
+	g.memory = (DOMAIN_MAX_RAM + 1) * FRAME_SIZE;
+	refuses(-ENOSPC, "refused: web: memory: not enough free RAM, or pool "
+			 "too small (error -28)|");
+	g.memory = FRAME_SIZE;
+	map_direct_err = -ENOMEM;
+	refuses(-ENOMEM, "refused: web: no memory for its pool of 256 KiB|");
+	map_direct_err = 0;
+	/* Before anything is taken: what there is suffices, or does not. */
+	free_bytes = FRAME_SIZE - 1;
+	refuses(-ENOMEM, "refused: web: memory: 2 MiB, but 1 are free|");
+	free_bytes = FRAME_SIZE;
+	end(build(1));
+	memset(pool_used, 1, sizeof(pool_used));
+	{
+		struct domain *d = NULL;
+
+		assert_int_equal(build_domain(&d, 1, &g), -ENOMEM);
+		assert_null(d);
+	}
+}
+
+/* Each allocation fails once, in this life: nothing is left, all is said. */
+static void fails_each(unsigned int lives)
+{
+	unsigned int n = 1;
+
+	for (bool hit = true; hit; n++) {
+		struct domain *d = NULL;
+		int err = 0;
+
 		setup(NULL);
-		allow_unsigned = true;
-		add_plain("a");
-		map_err = -ENOMEM;
-		map_err_at = n;
-		boots(DEV_WARNING
-		      "! guests may be UNSIGNED in this build|" NOT_ATTESTED
-		      "! refused: a: reg: a module cannot be mapped (error -12)|"
-		      "boot: chosen: no guest to start|");
-		assert_int_equal(nr_loads, 0);
+		max_piece = 2 * MIB;
+		g.nr_vcpus = 2;
+		for (unsigned int i = 1; !err && i <= lives; i++) {
+			if (i > 1)
+				build_stop(d);
+			if (i == lives)
+				fault_arm(n);
+			err = build_domain(&d, 1, &g);
+		}
+		hit = fault_has_hit();
+		fault_arm(0);
+		/* RAM that cannot be had in one way is had in another one. */
+		if (!err) {
+			assert_true(!hit || lives == 1);
+			end(d);
+		} else {
+			assert_int_equal(err, -ENOMEM);
+			assert_null(d);
+			assert_int_equal(strncmp(logged, "refused: web: ", 14),
+					 0);
+			assert_non_null(strchr(logged, '|'));
+			assert_null(strchr(strchr(logged, '|') + 1, '|'));
+		}
+		assert_nothing_left();
 	}
+	/* Domain, vCPUs, two of the parts, each piece mapped. */
+	assert_true(n > 1 + 2 + 2 + 2);
 }
 
-/* Whole modules may be shared; parts may not. */
-static void test_overlap(void **state)
+static void test_no_memory(void **state)
 {
-	struct describe_guest *a = add_fit("a"), *b = add_fit("b");
-
 	(void)state;
-	b->fit = a->fit;
-	boots(DEV_WARNING NOT_ATTESTED
-	      "d1 a: verified, key \"dev\", version 3, sha256 " HEX "|"
-	      "d1 a: started, 1 vCPU, 4 MiB|"
-	      "d2 b: verified, key \"dev\", version 3, sha256 " HEX "|"
-	      "d2 b: started, 1 vCPU, 4 MiB|");
-	assert_int_equal(build.nr_modules, 0);
-	setup(NULL);
-	a = add_fit("a");
-	b = add_fit("b");
-	b->fit = a->fit;
-	b->fit.size -= 8;
-	boots("! refused: b: reg: module overlaps another guest's|" DEV_WARNING NOT_ATTESTED
-	      "d1 a: verified, key \"dev\", version 3, sha256 " HEX "|"
-	      "d1 a: started, 1 vCPU, 4 MiB|");
+	fails_each(1);
+	fails_each(2);
+	fails_each(3);
 }
 
-static void test_keys(void **state)
+static int group_setup(void **state)
 {
 	(void)state;
-	add_fit("a");
-	chosen_in.attested = "U-Boot";
-	chosen_in.nr_revoked = 3;
-	revoked[0][0] = 1; /* dev's */
-	revoked[1][31] = 9;
-	revoked[2][0] = 1;
-	boots("revoked key "
-	      "0000000000000000000000000000000000000000000000000000000000000009"
-	      " is none of this build|" DEV "key \"dev\" is revoked|" PROD
-	      "description: attested by the loader: U-Boot|"
-	      "d1 a: verified, key \"prod\", version 3, sha256 " HEX "|"
-	      "d1 a: started, 1 vCPU, 4 MiB|");
-	assert_int_equal(plan.ring.revoked, 1);
-	/* The built-in ring is as it was. */
-	assert_int_equal(verify_built_in.revoked, 0);
-	setup(NULL);
-	add_fit("a");
-	chosen_in.nr_revoked = 1;
-	memcpy(revoked[0], keys[1].fingerprint, 32);
-	boots(DEV_WARNING "key \"prod\" is revoked|" NOT_ATTESTED
-			  "d1 a: verified, key \"dev\", version 3, sha256 " HEX
-			  "|d1 a: started, 1 vCPU, 4 MiB|");
-	assert_int_equal(plan.ring.revoked, 2);
+	return mmap(direct_ptr(PADDR(POOLS)), NR_POOLS * POOL_SIZE,
+		    PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		    0) == MAP_FAILED
+		       ? -1
+		       : 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_verified, setup),
-		cmocka_unit_test_setup(test_unsigned, setup),
-		cmocka_unit_test_setup(test_refused, setup),
-		cmocka_unit_test_setup(test_no_tables, setup),
-		cmocka_unit_test_setup(test_overlap, setup),
-		cmocka_unit_test_setup(test_keys, setup),
+		cmocka_unit_test_setup(test_domain, setup),
+		cmocka_unit_test_setup(test_place, setup),
+		cmocka_unit_test_setup(test_no_cpus, setup),
+		cmocka_unit_test_setup(test_ram, setup),
+		cmocka_unit_test_setup(test_again, setup),
+		cmocka_unit_test_setup(test_errors, setup),
+		cmocka_unit_test_setup(test_no_memory, setup),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, group_setup, NULL);
 }

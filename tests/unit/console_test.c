@@ -207,7 +207,7 @@ static void test_lines(void **state)
 	expect(wire);
 	gput(3, "the end");
 	expect("");
-	console_guest_flush(&guests[2]);
+	console_guest_end(&guests[2]);
 	expect("(d3) the end\r\n");
 	assert_false(tx_irq);
 }
@@ -242,6 +242,55 @@ static void test_turns(void **state)
 	flow(~0UL);
 	assert_int_equal(nr_wire, 50 * 12 + 8 + 8 + 8 + 3);
 	assert_false(tx_irq);
+}
+
+/* Until the last character and what is said of lost ones; then it may go. */
+static void test_drained(void **state)
+{
+	assert_true(console_guest_is_drained(&guests[0]));
+	room = 0;
+	for (unsigned int i = 0; i < 200; i++)
+		gput(1, "123456789\n");
+	gput(1, "half");
+	assert_true(guests[0].console.lost);
+	assert_false(console_guest_is_drained(&guests[0]));
+	assert_true(console_guest_is_drained(&guests[1]));
+	console_guest_end(&guests[0]);
+	for (unsigned int i = 0; !console_guest_is_drained(&guests[0]); i++) {
+		assert_true(guests[0].console.out.count ||
+			    guests[0].console.lost);
+		assert_in_range(i, 0, 10000);
+		flow(1);
+	}
+	assert_int_equal(guests[0].console.out.count, 0);
+	assert_int_equal(guests[0].console.lost, 0);
+	flow(~0UL);
+	assert_non_null(strstr(wire, "characters of its output lost\r\n"));
+	/* Lost ones alone are something to say, too. */
+	guests[1].console.lost = 1;
+	assert_false(console_guest_is_drained(&guests[1]));
+	console_guest_end(&guests[1]);
+	assert_true(console_guest_is_drained(&guests[1]));
+}
+
+/* A slot that becomes empty while others have something to say. */
+static void test_gone(void **state)
+{
+	room = 0;
+	for (unsigned int i = 1; i <= 3; i++)
+		while (guests[i - 1].console.out.count < CONSOLE_RING)
+			gput(i, "123456789\n");
+	domains[1] = domains[3] = NULL;
+	flow(~0UL);
+	assert_null(strstr(wire + 20, "(d1)"));
+	assert_null(strstr(wire, "(d3)"));
+	/* All but a line's beginning. */
+	assert_in_range(guests[1].console.out.count, 0, 9);
+	assert_int_equal(guests[2].console.out.count, CONSOLE_RING);
+	assert_int_equal(nr_told[2], 1);
+	assert_int_equal(nr_told[3], 0);
+	type("\001\001\001");
+	assert_int_equal(con.input, 2);
 }
 
 /* What obeys TXFF loses nothing, and hears of it when there is room. */
@@ -349,7 +398,9 @@ static void test_input(void **state)
 	type("\001\001\001x");
 	expect("(sk) input: d2 g2\r\n");
 	assert_string_equal(got[2], "x");
-	guests[2].state = DOMAIN_STOPPING;
+	/* Paused, it may have it all the same. */
+	guests[0].state = DOMAIN_PAUSED;
+	guests[2].state = DOMAIN_SHUTTING_DOWN;
 	type("\001\001\001\001\001y");
 	expect("(sk) input: shell\r\n" SHELL_PROMPT);
 	assert_string_equal(got[0], "\001\001y");
@@ -359,12 +410,12 @@ static void test_input(void **state)
 	expect("(sk) input: d1 g1\r\n");
 	assert_string_equal(got[1], "a\001b\001\001cw");
 	/* Stopping, it gets nothing more; off, the next one does. */
-	guests[0].state = DOMAIN_STOPPING;
+	guests[0].state = DOMAIN_SHUTTING_DOWN;
 	type("!");
-	guests[0].state = DOMAIN_OFF;
-	console_leave_input(&guests[2]);
+	guests[0].state = DOMAIN_DEAD;
+	console_leave_input(3);
 	expect("");
-	console_leave_input(&guests[0]);
+	console_leave_input(1);
 	expect("(sk) input: d2 g2\r\n");
 	assert_string_equal(got[1], "a\001b\001\001cw");
 	guests[1].console.present = false;
@@ -455,6 +506,8 @@ int main(void)
 		cmocka_unit_test_setup(test_control, setup),
 		cmocka_unit_test_setup(test_turns, setup),
 		cmocka_unit_test_setup(test_full, setup),
+		cmocka_unit_test_setup(test_drained, setup),
+		cmocka_unit_test_setup(test_gone, setup),
 		cmocka_unit_test_setup(test_tell_later, setup),
 		cmocka_unit_test_setup(test_lost, setup),
 		cmocka_unit_test_setup(test_raw, setup),

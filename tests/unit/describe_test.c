@@ -221,6 +221,49 @@ static void test_accepted(void **state)
 	assert_int_equal(g.pool_size, 3 * MIB);
 }
 
+/* What comes after a life, and whether there is a first one. */
+static void test_lives(void **state)
+{
+	static const char *const values[] = {"never", "on-crash", "always"};
+
+	assert_int_equal(read_it(), 0);
+	assert_int_equal(g.restart, RESTART_NEVER);
+	assert_int_equal(g.later, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(values); i++) {
+		assert_accepted("", "skerry,restart", values[i],
+				(int)strlen(values[i]) + 1);
+		assert_int_equal(g.restart, RESTART_NEVER + i);
+		assert_int_equal(g.later, 0);
+	}
+	assert_accepted("", "skerry,start", STR("later"));
+	assert_int_equal(g.later, 1);
+	assert_int_equal(g.restart, RESTART_NEVER);
+	assert_accepted("", "skerry,start", STR("boot"));
+	assert_int_equal(g.later, 0);
+}
+
+static void test_no_lives(void **state)
+{
+	static const char *const values[] = {"", "Never", "on-reset", "alway",
+					     "alwayss"};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(values); i++)
+		assert_refused("", "skerry,restart", values[i],
+			       (int)strlen(values[i]) + 1,
+			       "linux: skerry,restart: must be \"never\", "
+			       "\"on-crash\" or \"always\"");
+	assert_refused("", "skerry,restart", "always", 6,
+		       "linux: skerry,restart: must be one string");
+	assert_refused("", "skerry,restart", STR("never\0always"),
+		       "linux: skerry,restart: must be one string");
+	assert_refused("", "skerry,restart", CELL("\1"),
+		       "linux: skerry,restart: must be one string");
+	assert_refused("", "skerry,start", STR("late"),
+		       "linux: skerry,start: must be \"boot\" or \"later\"");
+	assert_refused("", "skerry,start", "", 0,
+		       "linux: skerry,start: must be one string");
+}
+
 static void test_watchdog(void **state)
 {
 	assert_int_equal(read_it(), 0);
@@ -627,6 +670,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_accepted, setup),
+		cmocka_unit_test_setup(test_lives, setup),
+		cmocka_unit_test_setup(test_no_lives, setup),
 		cmocka_unit_test_setup(test_watchdog, setup),
 		cmocka_unit_test_setup(test_next, setup),
 		cmocka_unit_test_setup(test_memory_and_cpus, setup),

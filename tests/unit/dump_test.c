@@ -35,6 +35,7 @@ static size_t len;
 static u64 par; /* what AT finds */
 static u64 looked_up;
 static bool mapped;
+static unsigned int nr_points;
 static struct pgtable_leaf found;
 
 static void on_asm(const char *text, u64 at_va)
@@ -54,6 +55,12 @@ int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
 	looked_up = ipa.v;
 	*leaf = found;
 	return mapped ? 0 : -1;
+}
+/* Each line is one step of the worker's. */
+void work_point(void)
+{
+	assert_int_equal(lines[len - 1], '\n');
+	nr_points++;
 }
 void log_line(const char *fmt, ...)
 {
@@ -82,10 +89,10 @@ static int setup(void **state)
 	v.arch.regs.pc = 0x40080123;
 	v.arch.regs.pstate = 0x3c5;
 	v.arch.esr = 0x96000045;
-	reg_set("elr_el1", 0xe1);
-	reg_set("esr_el1", 0xe2);
-	reg_set("far_el1", 0xe3);
-	reg_set("vbar_el1", 0xe4000);
+	v.arch.sys.elr_el1 = 0xe1;
+	v.arch.sys.esr = 0xe2;
+	v.arch.sys.far = 0xe3;
+	v.arch.sys.vbar = 0xe4000;
 	reg_set("far_el2", FAR);
 	reg_set("par_el1", GUEST_PAR);
 	par = 0xff00000050000b80UL | 0x4000;
@@ -95,8 +102,21 @@ static int setup(void **state)
 				      .size = FRAME_SIZE,
 				      .flags = PGT_R | PGT_X};
 	looked_up = NO_VA;
-	len = 0;
+	len = nr_points = 0;
 	return 0;
+}
+
+/* It crashed while it was loaded; then it left, and other ones ran. */
+static void dump(void)
+{
+	arch_vcpu_note_fault(&v);
+	assert_int_equal(len, 0);
+	reg_set("far_el2", 0x5555);
+	par = 0x6666000;
+	trace_clear();
+	arch_vcpu_dump(&v, true);
+	assert_trace("%s", "");
+	assert_int_equal(reg_get("par_el1"), GUEST_PAR);
 }
 
 static void assert_line(const char *want)
@@ -114,7 +134,7 @@ static void assert_line(const char *want)
 static void test_registers(void **state)
 {
 	(void)state;
-	arch_vcpu_dump(&v);
+	dump();
 	assert_string_equal(
 		lines,
 		"d3 vcpu1: pc 0x0000000040080123 pstate 0x3c5 esr 0x96000045\n"
@@ -129,6 +149,7 @@ static void test_registers(void **state)
 		"d3 vcpu1: x28 000000000001eeed 000000000001fffe 000000000002110f\n"
 		"d3 vcpu1: stage 1: 0xffff800012345abc is IPA 0x50004abc, attributes 0xff\n"
 		"d3 vcpu1: stage 2: 0x50000000+0x200000 r-x at 0x80000000\n");
+	assert_int_equal(nr_points, 12);
 }
 
 /* A read of EL1's by its own tables; the result is the guest's no more. */
@@ -136,18 +157,18 @@ static void test_walk(void **state)
 {
 	(void)state;
 	trace_reads = true;
-	arch_vcpu_dump(&v);
-	assert_string_equal(strstr(trace, "mrs far_el2"),
-			    "mrs far_el2\nmrs par_el1\n"
-			    "at s1e1r, 0xffff800012345abc\nisb\n"
-			    "mrs par_el1\npar_el1=0x7777000\n");
+	arch_vcpu_note_fault(&v);
+	assert_trace("%s", "mrs par_el1\nmrs far_el2\n"
+			   "at s1e1r, 0xffff800012345abc\nisb\n"
+			   "mrs par_el1\npar_el1=0x7777000\n");
+	setup(NULL);
+	dump();
 	assert_int_equal(looked_up, 0x50004abc);
 	/* Of PAR_EL1 only PA is an address. */
 	setup(NULL);
 	par = ~1UL;
-	arch_vcpu_dump(&v);
+	dump();
 	assert_int_equal(looked_up, 0xfffffffffabcUL);
-	assert_int_equal(reg_get("par_el1"), GUEST_PAR);
 }
 
 static void test_walk_faults(void **state)
@@ -158,7 +179,7 @@ static void test_walk_faults(void **state)
 
 		setup(NULL);
 		par = 0xffffffffffffff81UL | fst << 1;
-		arch_vcpu_dump(&v);
+		dump();
 		snprintf(want, sizeof(want),
 			 "d3 vcpu1: stage 1: 0xffff800012345abc faults, "
 			 "status 0x%lx",
@@ -166,7 +187,6 @@ static void test_walk_faults(void **state)
 		assert_line(want);
 		assert_null(strstr(lines, "stage 2"));
 		assert_int_equal(looked_up, NO_VA);
-		assert_int_equal(reg_get("par_el1"), GUEST_PAR);
 	}
 }
 
@@ -181,7 +201,7 @@ static void test_stage2(void **state)
 
 		setup(NULL);
 		found.flags = f;
-		arch_vcpu_dump(&v);
+		dump();
 		snprintf(want, sizeof(want),
 			 "d3 vcpu1: stage 2: 0x50000000+0x200000 %s at "
 			 "0x80000000",
@@ -190,7 +210,7 @@ static void test_stage2(void **state)
 	}
 	setup(NULL);
 	mapped = false;
-	arch_vcpu_dump(&v);
+	dump();
 	assert_line("d3 vcpu1: stage 2: nothing at 0x50004abc");
 }
 
@@ -209,7 +229,7 @@ static void test_exits(void **state)
 		for (unsigned int i = 0; i < n; i++)
 			v.arch.exits[v.arch.nr_exits++ % 8] =
 				(struct exit_record){0x900 + i, 0x40000000 + i};
-		arch_vcpu_dump(&v);
+		dump();
 		for (unsigned int i = first; i < n; i++)
 			at += (size_t)snprintf(want + at, sizeof(want) - at,
 					       "d3 vcpu1: exit %u: esr %#x "
@@ -218,29 +238,29 @@ static void test_exits(void **state)
 		assert_string_equal(strstr(lines, "d3 vcpu1: exit"), want);
 	}
 	setup(NULL);
-	arch_vcpu_dump(&v);
+	dump();
 	assert_null(strstr(lines, "exit"));
 }
 
-/* What was saved; nothing of the CPU's, nor of its tables. */
-static void test_parked(void **state)
+/* Of a watchdog's victim: where it was, and no fault of some time before. */
+static void test_no_fault(void **state)
 {
 	(void)state;
-	v.arch.sys.elr_el1 = 0x51;
-	v.arch.sys.esr = 0x52;
-	v.arch.sys.far = 0x53;
-	v.arch.sys.vbar = 0x54000;
+	v.arch.fault_va = 0x123;
+	v.arch.fault_par = 0x456000;
 	v.arch.exits[0] = (struct exit_record){0x900, 0x40000000};
 	v.arch.nr_exits = 1;
 	trace_reads = true;
-	arch_vcpu_dump_parked(&v);
+	arch_vcpu_dump(&v, false);
 	assert_trace("%s", "");
 	assert_null(strstr(lines, "stage"));
+	assert_int_equal(looked_up, NO_VA);
 	assert_line(
-		"d3 vcpu1: elr_el1 0x51 esr_el1 0x52 far_el1 0x53 vbar_el1 0x54000");
+		"d3 vcpu1: elr_el1 0xe1 esr_el1 0xe2 far_el1 0xe3 vbar_el1 0xe4000");
 	assert_line(
 		"d3 vcpu1: x28 000000000001eeed 000000000001fffe 000000000002110f");
 	assert_line("d3 vcpu1: exit 0: esr 0x900 pc 0x40000000");
+	assert_int_equal(nr_points, 11);
 }
 
 int main(void)
@@ -251,7 +271,7 @@ int main(void)
 		cmocka_unit_test_setup(test_walk_faults, setup),
 		cmocka_unit_test_setup(test_stage2, setup),
 		cmocka_unit_test_setup(test_exits, setup),
-		cmocka_unit_test_setup(test_parked, setup),
+		cmocka_unit_test_setup(test_no_fault, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

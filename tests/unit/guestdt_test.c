@@ -22,6 +22,10 @@ unsigned int gic_version(void)
 	return version;
 }
 
+/* domain_test.c has what they really are. */
+const char *const stop_names[] = {"zero", "one",  "two", "three",
+				  "four", "five", "six", "seven"};
+
 static int setup(void **state)
 {
 	memset(&d, 0, sizeof(d));
@@ -36,10 +40,13 @@ static int setup(void **state)
 	vcpus[0].cpu = 2;
 	vcpus[1].cpu = 0;
 	/* Two pieces of one bank, then the second bank. */
-	d.nr_ram = 3;
-	d.ram[0] = (struct domain_ram){IPA(0x40000000), PADDR(1), 0x80000000};
-	d.ram[1] = (struct domain_ram){IPA(0xc0000000), PADDR(2), 0x40000000};
-	d.ram[2] = (struct domain_ram){IPA(0x200000000), PADDR(3), 0x200000};
+	d.home.nr_ram = 3;
+	d.home.ram[0] = (struct domain_ram){IPA(0x40000000), PADDR(1),
+					    0x80000000};
+	d.home.ram[1] = (struct domain_ram){IPA(0xc0000000), PADDR(2),
+					    0x40000000};
+	d.home.ram[2] = (struct domain_ram){IPA(0x200000000), PADDR(3),
+					    0x200000};
 	g.vpl011 = true;
 	g.bootargs = "console=ttyAMA0 quiet";
 	g.initrd = 0x148010000;
@@ -160,11 +167,29 @@ static void test_watchdog(void **state)
 	assert_cells("/watchdog@22002000", "timeout-sec", 5);
 }
 
+/* Why it starts, and how often it has; the first time as well. */
+static void test_reason(void **state)
+{
+	build();
+	assert_str("/chosen", "skerry,reset-reason", "zero");
+	d.nr_starts = 1;
+	build();
+	assert_cells("/chosen", "skerry,nr-starts", 1);
+	for (unsigned int why = STOP_NONE; why <= STOP_REFUSED; why++) {
+		d.born_by = why;
+		d.nr_starts = 0x10000 + why;
+		build();
+		assert_str("/chosen", "skerry,reset-reason", stop_names[why]);
+		assert_cells("/chosen", "skerry,nr-starts", 0x10000 + why);
+	}
+}
+
 static void test_most(void **state)
 {
-	d.nr_ram = DOMAIN_MAX_RAM;
+	d.home.nr_ram = DOMAIN_MAX_RAM;
 	for (unsigned int i = 0; i < DOMAIN_MAX_RAM; i++)
-		d.ram[i] = (struct domain_ram){IPA(i * GIB * 2), PADDR(0), GIB};
+		d.home.ram[i] = (struct domain_ram){IPA(i * GIB * 2), PADDR(0),
+						    GIB};
 	d.nr_vcpus = CONFIG_MAX_VCPUS;
 	for (unsigned int i = 0; i < CONFIG_MAX_VCPUS; i++)
 		d.vcpus[i] = &vcpus[0];
@@ -532,6 +557,7 @@ int main(void)
 		cmocka_unit_test_setup(test_tree, setup),
 		cmocka_unit_test_setup(test_without, setup),
 		cmocka_unit_test_setup(test_watchdog, setup),
+		cmocka_unit_test_setup(test_reason, setup),
 		cmocka_unit_test_setup(test_most, setup),
 		cmocka_unit_test_setup(test_errors, setup),
 		cmocka_unit_test_setup(test_gicv2, setup),

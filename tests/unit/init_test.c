@@ -176,8 +176,8 @@ static void test_first_guest(void **state)
 {
 	(void)state;
 	assert_true(boots());
-	build.scrub_ticks = 500;
-	build.verify_ticks = 300;
+	build_scrub_ticks = 500;
+	images.verify_ticks = 300;
 	now = TICK + 7800;
 	logged[0] = '\0';
 	init_first_guest();

@@ -52,11 +52,14 @@ __asm__(".bss\n"
 
 struct cpu *host_this_cpu = &cpus[0];
 struct machine machine;
-struct build build;
+struct images images;
+u64 build_scrub_ticks;
+const struct domain_part stage2_part, vgic_part, ptimer_part, vpl011_part,
+	pl031_part, wdt_part;
 struct domain *domains[CONFIG_MAX_DOMAINS + 1];
 
 static struct machine board; /* what machine_parse() finds */
-static struct build plan;    /* what build_read() finds */
+static struct images plan;   /* what guest_read() finds */
 static u8 *mem;		     /* all of the memory, mapped or not */
 static int mem_fd;
 static bool mapped[NR_PAGES];
@@ -245,11 +248,11 @@ void machine_parse(const void *fdt, u64 max_size)
 	board.fdt = fdt;
 	machine = board;
 }
-void build_read(const void *fdt)
+void guest_read(const void *fdt)
 {
 	assert_ptr_equal(fdt, machine.fdt);
 	note("read");
-	build = plan;
+	images = plan;
 }
 u64 ghost_size(const struct page_bank *banks, unsigned int nr)
 {
@@ -338,7 +341,7 @@ void work_submit(struct work *w, void (*fn)(struct work *w))
 	submitted_work = w;
 	submitted = fn;
 }
-void build_all(void)
+void guest_start_all(void)
 {
 	note("build");
 }
@@ -389,7 +392,7 @@ static int setup(void **state)
 	memset(stack_page, 0, sizeof(stack_page));
 	memset(cpus, 0, sizeof(cpus));
 	memset(&machine, 0, sizeof(machine));
-	memset(&build, 0, sizeof(build));
+	memset(&images, 0, sizeof(images));
 	memset(&board, 0, sizeof(board));
 	memset(&plan, 0, sizeof(plan));
 	memset(domains, 0, sizeof(domains));

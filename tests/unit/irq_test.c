@@ -2,7 +2,8 @@
 /*
  * Physical interrupts at EL2 on a controller that keeps the states of each
  * one: who gets it, in which order it is handled and ended, what is counted;
- * and IPIs, none of whose reasons is lost.
+ * IPIs, none of whose reasons is lost; and the wait until every CPU has taken
+ * one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +31,7 @@
 
 struct cpu cpus[CONFIG_NR_CPUS];
 struct cpu *host_this_cpu = &cpus[ME];
+unsigned int nr_cpus = 6;
 struct machine machine;
 static struct vcpu guest;
 
@@ -45,6 +47,10 @@ static bool timer_line;
 static jmp_buf parked;
 static void (*on_deactivate)(void); /* what another CPU does, once */
 static char line[160];
+/* By CPU, of cpu_sync(). */
+static unsigned int nr_leaves[CONFIG_NR_CPUS], nr_points;
+static void (*on_relax)(void);
+static struct vcpu worker;
 
 static void note(char what)
 {
@@ -102,6 +108,9 @@ void gic_send_sgi(unsigned int cpu, unsigned int id)
 	assert_int_equal(id, 0);
 	/* It is taken at once there: the reason must stand already. */
 	assert_int_not_equal(cpus[cpu].ipi, 0);
+	/* And nothing that came before it may count. */
+	if (cpus[cpu].ipi & IPI_SYNC)
+		assert_int_equal(cpus[cpu].synced, 0);
 	nr_sgis[cpu]++;
 }
 /* 'W': the list registers' maintenance is off. */
@@ -137,8 +146,29 @@ void vgic_refresh(struct vcpu *v)
 /* 'w' */
 void wdt_ipi(void)
 {
+	assert_int_equal(this_cpu()->synced, 0);
 	note('w');
 }
+/* 's' */
+void stage2_leave(void)
+{
+	/* Its own counts at once. */
+	if (this_cpu() != &cpus[ME])
+		assert_int_equal(this_cpu()->synced, 0);
+	nr_leaves[this_cpu() - cpus]++;
+	note('s');
+}
+/* The worker may be preempted there. */
+void work_point(void)
+{
+	nr_points++;
+}
+static void relax(const char *name)
+{
+	if (!strcmp(name, "yield") && on_relax)
+		on_relax();
+}
+void (*host_barrier)(const char *name) = relax;
 /* 't' */
 void time_irq(void)
 {
@@ -176,6 +206,9 @@ static int setup(void **state)
 	memset(enabled, 0, sizeof(enabled));
 	memset(nr_sgis, 0, sizeof(nr_sgis));
 	memset(trace, 0, sizeof(trace));
+	memset(nr_leaves, 0, sizeof(nr_leaves));
+	nr_points = 0;
+	on_relax = NULL;
 	line[0] = '\0';
 	nr_acks = 0;
 	on_deactivate = NULL;
@@ -381,6 +414,118 @@ static void test_send(void **state)
 	assert_int_equal(cpus[ME].ipi, IPI_WAKE);
 }
 
+/* --- cpu_sync() ---------------------------------------------------------- */
+
+static const unsigned int taking[] = {4, 0, 1}; /* in this order */
+static unsigned int nr_taken;
+
+static void takes_ipi(unsigned int cpu)
+{
+	host_this_cpu = &cpus[cpu];
+	ipi_handle();
+	host_this_cpu = &cpus[ME];
+}
+
+/* One CPU more, at each look; before that one that has nothing. */
+static void next_takes(void)
+{
+	assert_in_range(nr_taken, 0, ARRAY_SIZE(taking) - 1);
+	takes_ipi(taking[nr_taken++]);
+}
+
+static int setup_sync(void **state)
+{
+	setup(state);
+	for (unsigned int i = 0; i < ARRAY_SIZE(taking); i++) {
+		cpus[taking[i]].online = 1;
+		cpus[taking[i]].synced = 1; /* of an earlier time */
+	}
+	cpus[ME].online = 1;
+	worker.arch.el2_sp = 0xb00000004000;
+	cpus[ME].current = &worker;
+	nr_taken = 0;
+	on_relax = next_takes;
+	return 0;
+}
+
+/* All that are online are asked, and all of them waited for. */
+static void test_sync(void **state)
+{
+	(void)state;
+	cpus[2].synced = 1;
+	cpu_sync();
+	for (unsigned int i = 0; i < CONFIG_NR_CPUS; i++)
+		assert_int_equal(nr_sgis[i], i == 0 || i == 1 || i == 4);
+	assert_int_equal(nr_taken, 3);
+	assert_true(nr_points >= 3);
+	/* None had a guest: its last one's stage 2 is let go of. */
+	for (unsigned int i = 0; i < CONFIG_NR_CPUS; i++)
+		assert_int_equal(nr_leaves[i],
+				 i == 0 || i == 1 || i == 4 || i == ME);
+	/* The next time it begins anew. */
+	nr_taken = 0;
+	cpu_sync();
+	assert_int_equal(nr_taken, 3);
+	assert_int_equal(nr_leaves[1], 2);
+}
+
+/* Where a guest is loaded, it has its stage 2; the worker has none. */
+static void test_sync_loaded(void **state)
+{
+	(void)state;
+	cpus[0].current = &guest;
+	cpus[1].current = &worker;
+	cpu_sync();
+	assert_int_equal(nr_taken, 3);
+	assert_int_equal(nr_leaves[0], 0);
+	assert_int_equal(nr_leaves[1], 1);
+	assert_int_equal(nr_leaves[4], 1);
+	assert_int_equal(nr_leaves[ME], 1);
+	/* Not with a guest on the caller's either. */
+	setup_sync(NULL);
+	cpus[ME].current = &guest;
+	cpu_sync();
+	assert_int_equal(nr_leaves[ME], 0);
+	assert_int_equal(nr_leaves[1], 1);
+}
+
+static void goes_off(void)
+{
+	cpus[taking[nr_taken++]].online = 0;
+}
+
+/* One that is gone answers no more; alone there is nobody to wait for. */
+static void test_sync_offline(void **state)
+{
+	(void)state;
+	on_relax = goes_off;
+	cpu_sync();
+	assert_int_equal(nr_taken, 3);
+	assert_int_equal(nr_leaves[0], 0);
+	assert_int_equal(nr_leaves[ME], 1);
+	setup(NULL);
+	cpus[ME].online = 1;
+	cpu_sync();
+	for (unsigned int i = 0; i < CONFIG_NR_CPUS; i++)
+		assert_int_equal(nr_sgis[i], 0);
+	assert_int_equal(nr_points, 0);
+}
+
+/* The last of all reasons: what the others do may look through domains[]. */
+static void test_sync_last(void **state)
+{
+	(void)state;
+	cpus[ME].current = &guest;
+	cpus[ME].ipi = IPI_SYNC | IPI_WATCHDOG | IPI_REFRESH;
+	take(0, true, "edrw", false);
+	assert_int_equal(cpus[ME].synced, 1);
+	cpus[ME].synced = 0;
+	cpus[ME].current = NULL;
+	cpus[ME].ipi = IPI_SYNC | IPI_WATCHDOG;
+	take(0, true, "edws", false);
+	assert_int_equal(cpus[ME].synced, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +540,10 @@ int main(void)
 		cmocka_unit_test_setup(test_ipi_meanwhile, setup),
 		cmocka_unit_test_setup(test_stop, setup),
 		cmocka_unit_test_setup(test_send, setup),
+		cmocka_unit_test_setup(test_sync, setup_sync),
+		cmocka_unit_test_setup(test_sync_loaded, setup_sync),
+		cmocka_unit_test_setup(test_sync_offline, setup_sync),
+		cmocka_unit_test_setup(test_sync_last, setup_sync),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

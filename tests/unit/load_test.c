@@ -14,268 +14,7 @@
 
 #include <cmocka.h>
 
-#include "memhost.h"
-#include <skerry/build.h>
-#include <skerry/describe.h>
-#include <skerry/domain.h>
-#include <skerry/error.h>
-#include <skerry/guestdt.h>
-#include <skerry/layout.h>
-#include <skerry/log.h>
-#include <skerry/page.h>
-#include <skerry/sha256.h>
-#include <skerry/work.h>
-
-#define AREA	  (256 * MIB) /* of each piece of the guest's RAM */
-#define MODULES	  (PA_BASE + 3 * GIB)
-#define HYP	  (PA_BASE + 4 * GIB - FRAME_SIZE - PAGE_SIZE) /* EL2's own memory */
-#define DTB_ROOM  (64 * KIB)
-#define PARTIAL	  (32 * KIB)
-#define TREE_SIZE (48 * KIB + 7)
-
-static u64 ctr;
-
-static struct domain d;
-static struct vcpu vcpu;
-static struct describe_guest g;
-static struct load_image img;
-struct build build;
-static bool is_signed;
-static u8 hashes[3][SHA256_SIZE];
-static void *hyp; /* what page_alloc_hyp() gave and was not given back */
-static u64 hyp_size;
-static u8 tree[DTB_ROOM];
-static u64 tree_initrd;
-static bool no_hyp;
-static int tree_err;
-static char line[512];
-static unsigned int nr_lines, nr_allocs;
-static bool preempt;
-static u64 now, nr_hashed;
-static void (*before_copy)(void), (*after_hash)(void);
-
-u64 host_sysreg_read(const char *name)
-{
-	assert_string_equal(name, "ctr_el0");
-	return ctr;
-}
-
-void *page_alloc_hyp(u64 size)
-{
-	hyp_size = DTB_ROOM + (img.dtb.at.size ? PARTIAL : 0);
-	assert_int_equal(size, hyp_size);
-	assert_null(hyp);
-	assert_false(preempt);
-	nr_allocs++;
-	if (before_copy)
-		before_copy();
-	if (!no_hyp)
-		hyp = direct_ptr(PADDR(HYP));
-	return hyp;
-}
-
-void page_free_hyp(void *p, u64 size)
-{
-	assert_int_equal(size, hyp_size);
-	assert_non_null(p);
-	assert_ptr_equal(p, hyp);
-	memset(host_byte(mem, HYP), 0xa5, size);
-	hyp = NULL;
-}
-
-int guestdt_build(void *buf, u64 size, const struct domain *dom,
-		  const struct guestdt *in, struct guestdt_error *err)
-{
-	assert_true(preempt);
-	assert_windows_closed();
-	assert_int_equal(size, DTB_ROOM);
-	assert_ptr_equal(buf, hyp);
-	assert_ptr_equal(dom, &d);
-	assert_ptr_equal(in->bootargs, img.bootargs);
-	assert_int_equal(in->vpl011, g.vpl011);
-	tree_initrd = in->initrd;
-	assert_int_equal(in->initrd_size, img.ramdisk.at.size);
-	assert_int_equal(in->partial_size, img.dtb.at.size);
-	if (in->partial_size)
-		assert_memory_equal(in->partial, host_byte(mem, img.dtb.at.base),
-				    in->partial_size);
-	memcpy(buf, tree, DTB_ROOM);
-	snprintf(err->text, sizeof(err->text), "node: reason");
-	return tree_err;
-}
-
-/* Not SHA-256, but of every byte and its place. Fast: it is for MiBs. */
-static __attribute__((no_sanitize("address", "undefined"))) u64 sum_of(
-	u64 sum, const u8 *data, size_t size)
-{
-	while (size--)
-		sum = (sum + *data++ + 1) * 0x100000001b3UL;
-	return sum;
-}
-
-static void sum_final(u64 sum, u8 out[SHA256_SIZE])
-{
-	for (unsigned int i = 0; i < SHA256_SIZE / 8; i++, sum *= 3)
-		memcpy(out + 8 * i, &sum, 8);
-}
-
-void sha256_init(struct sha256 *s)
-{
-	assert_windows_closed();
-	memset(s, 0, sizeof(*s));
-}
-
-/* A copy that is not written back yet, and others may run meanwhile. */
-void sha256_update(struct sha256 *s, const void *data, size_t size)
-{
-	const u8 *p = data;
-	u64 sum, off = (u64)(p - view[1]);
-	const u8 *at;
-
-	assert_true(preempt);
-	assert_false(view_open[0]);
-	assert_in_range(size, 0, PARTIAL);
-	if (view_open[1]) {
-		assert_true(off + size <= FRAME_SIZE);
-		at = poc + view_pa[1] - PA_BASE + off;
-		assert_true(!*at && !memcmp(at, at + 1, size - 1));
-	}
-	nr_hashed += size;
-	memcpy(&sum, s, 8);
-	sum = sum_of(sum, data, size);
-	memcpy(s, &sum, 8);
-	if (after_hash)
-		after_hash();
-}
-
-void sha256_final(struct sha256 *s, u8 out[SHA256_SIZE])
-{
-	u64 sum;
-
-	memcpy(&sum, s, 8);
-	sum_final(sum, out);
-}
-
-bool work_preempt(bool on)
-{
-	bool was = preempt;
-
-	assert_false(view_open[0]);
-	preempt = on;
-	return was;
-}
-
-u64 time_now(void)
-{
-	return ++now;
-}
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	va_list ap;
-
-	assert_int_equal(level, LOG_WARNING);
-	assert_false(preempt);
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	nr_lines++;
-}
-
-static void fill(u8 *to, u64 size, unsigned int seed)
-{
-	for (u64 i = 0; i < size; i++)
-		to[i] = (u8)(1 + rand_r(&seed) % 255);
-}
-
-static void set_header(u64 offset, u32 val)
-{
-	memcpy(host_byte(mem, img.kernel.at.base + offset), &val, sizeof(val));
-}
-
-static void set_module(struct page_bank *m, u64 pa, u64 size)
-{
-	*m = (struct page_bank){pa, size};
-	fill(host_byte(mem, pa), size, (unsigned int)size);
-}
-
-/* A correct Image. */
-static void set_kernel(u64 pa, u64 size, u64 text_offset, u64 image_size)
-{
-	set_module(&img.kernel.at, pa, size);
-	set_header(0, 0x91005a4d);
-	set_header(8, (u32)text_offset);
-	set_header(12, (u32)(text_offset >> 32));
-	set_header(16, (u32)image_size);
-	set_header(20, (u32)(image_size >> 32));
-	set_header(24, 0xa);
-	set_header(28, 0);
-	set_header(56, 0x644d5241);
-}
-
-/* The next piece of guest RAM. */
-static void add_ram(u64 size, u64 pa_offset)
-{
-	unsigned int n = d.nr_ram++;
-
-	assert_true(n < DOMAIN_MAX_RAM && pa_offset + size <= AREA);
-	d.ram[n] = (struct domain_ram){
-		.ipa = IPA(GUEST_RAM0_BASE + d.memory),
-		.pa = PADDR(PA_BASE + n * AREA + pa_offset),
-		.size = size,
-	};
-	d.memory += size;
-	g.memory = d.memory;
-}
-
-static u64 nr_points;
-
-/* Guests run, and others use this CPU's windows. */
-void work_point(void)
-{
-	assert_windows_closed();
-	assert_false(preempt);
-	nr_points++;
-}
-
-static int reset(void **state)
-{
-	(void)state;
-	forget_memory();
-	memset(&d, 0, sizeof(d));
-	memset(&g, 0, sizeof(g));
-	memset(&vcpu, 0, sizeof(vcpu));
-	memset(&img, 0, sizeof(img));
-	memset(&build, 0, sizeof(build));
-	img.bootargs = "a=b c";
-	preempt = false;
-	nr_hashed = 0;
-	before_copy = after_hash = NULL;
-	d.nr_vcpus = 1;
-	d.vcpus[0] = &vcpu;
-	strcpy(g.name, "one");
-	ctr = field_prep(BITS(19, 16), 4UL);
-	nr_lines = nr_allocs = 0;
-	nr_points = 0;
-	hyp = NULL;
-	no_hyp = false;
-	tree_err = 0;
-	tree_initrd = 0;
-	/* Less than its room, so that what is beside it shows. */
-	fill(tree, TREE_SIZE, 3);
-	return 0;
-}
-
-static int setup(void **state)
-{
-	is_signed = false;
-	return reset(state);
-}
-static int setup_signed(void **state)
-{
-	is_signed = true;
-	return reset(state);
-}
+#include "loadhost.h"
 
 static u64 add_part(u64 sum, const struct load_part *p)
 {
@@ -305,11 +44,11 @@ static void assert_tidy(void)
 /* Where the guest's RAM is in `in`, and how much of it follows in a piece. */
 static u8 *guest_ram(u8 *in, u64 ipa, u64 *run)
 {
-	for (unsigned int i = 0; i < d.nr_ram; i++)
-		if (ipa - d.ram[i].ipa.v < d.ram[i].size) {
-			*run = d.ram[i].size - (ipa - d.ram[i].ipa.v);
-			return host_byte(in,
-					 d.ram[i].pa.v + ipa - d.ram[i].ipa.v);
+	for (unsigned int i = 0; i < d.home.nr_ram; i++)
+		if (ipa - d.home.ram[i].ipa.v < d.home.ram[i].size) {
+			*run = d.home.ram[i].size - (ipa - d.home.ram[i].ipa.v);
+			return host_byte(in, d.home.ram[i].pa.v + ipa -
+						     d.home.ram[i].ipa.v);
 		}
 	return NULL;
 }
@@ -361,7 +100,7 @@ static void assert_loads(u64 entry, u64 dtb)
 	assert_int_equal(vcpu.on_entry, entry);
 	assert_int_equal(vcpu.on_arg, dtb);
 	assert_int_equal(tree_initrd, dtb + DTB_ROOM);
-	assert_true(build.verify_ticks > 0 && build.verify_ticks < now);
+	assert_true(images.verify_ticks > 0 && images.verify_ticks < now);
 	if (!is_signed) {
 		u64 sum = add_part(add_part(add_part(0, &img.kernel),
 					    &img.ramdisk),
@@ -406,6 +145,31 @@ static void assert_refused(int err, const char *why)
 	       at < (off_t)(MODULES - PA_BASE))
 		for (off_t end = at + (off_t)PAGE_SIZE; at < end; at++)
 			assert_int_equal(mem[at], 0);
+}
+
+/* Ordered down before any of its pieces: silently, with nothing left open. */
+static void test_cancelled(void **state)
+{
+	int err = -ECANCELED;
+	u64 n = 0;
+
+	(void)state;
+	for (; err; n++) {
+		reset(NULL);
+		add_ram(64 * MIB, 0);
+		set_kernel(MODULES, 200 * KIB, 0, 0);
+		set_module(&img.ramdisk.at, MODULES + MIB, 100 * KIB);
+		cancel_after = n;
+		err = load();
+		assert_int_equal(err, nr_asked > n ? -ECANCELED : 0);
+		assert_tidy();
+		assert_int_equal(nr_lines, 0);
+		/* No piece is copied that was not asked for. */
+		if (err)
+			assert_int_equal(nr_asked, n + 1);
+	}
+	/* Kernel, ramdisk and tree: more often than once each. */
+	assert_true(n > 3 + (200 + 100) * KIB / FRAME_SIZE);
 }
 
 static void test_simple(void **state)
@@ -596,7 +360,7 @@ static void test_second_bank(void **state)
 {
 	(void)state;
 	add_ram(128 * MIB, 0);
-	d.ram[0].size = AREA;
+	d.home.ram[0].size = AREA;
 	d.memory = GUEST_RAM0_SIZE + GIB;
 	set_kernel(MODULES, 4096, 0, 0);
 	assert_loads(GUEST_RAM0_BASE, GUEST_RAM0_BASE + 128 * MIB);
@@ -617,11 +381,11 @@ static void test_hole(void **state)
 	add_ram(MIB, FRAME_SIZE - PAGE_SIZE);
 	add_ram(PAGE_SIZE, 0);
 	add_ram(159 * MIB, 0);
-	d.ram[1].ipa.v += GIB;
+	d.home.ram[1].ipa.v += GIB;
 	set_kernel(MODULES, 3 * MIB, 0, 0);
 	assert_fails(-EINVAL, "memory: none at 0x40100000");
-	assert_int_equal(*host_byte(mem, d.ram[1].pa.v), 0);
-	assert_int_equal(*host_byte(mem, d.ram[2].pa.v), 0);
+	assert_int_equal(*host_byte(mem, d.home.ram[1].pa.v), 0);
+	assert_int_equal(*host_byte(mem, d.home.ram[2].pa.v), 0);
 	assert_int_equal(*host_byte(mem, PA_BASE + FRAME_SIZE - PAGE_SIZE - 1),
 			 0);
 	assert_int_equal(*host_byte(mem, PA_BASE + FRAME_SIZE - PAGE_SIZE + MIB),
@@ -780,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_simple),
+		BOTH(test_cancelled),
 		BOTH(test_no_ramdisk),
 		BOTH(test_odd_addresses),
 		BOTH(test_pieces),

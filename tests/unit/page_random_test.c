@@ -144,9 +144,24 @@ static void check_reserve(void)
 	assert_true(leaves_needed(at, 1) > leaves_left());
 }
 
+/* Kept as counters, they are true after each change. */
+static void check_stats(void)
+{
+	struct page_stats s;
+	u64 sum[4] = {0};
+
+	for (u64 p = 0; p < NR_PAGES; p++)
+		sum[model[p] & 3] += PAGE_SIZE;
+	page_stats(&s);
+	assert_int_equal(s.free, sum[PAGE_FREE]);
+	assert_int_equal(s.hyp, sum[PAGE_HYP]);
+	assert_int_equal(s.owned, sum[PAGE_OWNED]);
+}
+
 static void finish(void)
 {
 	take_leaves();
+	check_stats();
 	check_reserve();
 }
 
@@ -233,22 +248,14 @@ static void try_hyp(void)
 
 static void check_pages(void)
 {
-	struct page_stats s;
-	u64 sum[4] = {0};
-
 	for (u64 p = 0; p < NR_PAGES; p++) {
 		struct page_info info;
 
-		sum[model[p] & 3] += PAGE_SIZE;
 		info = page_lookup(PADDR(AT(0, p).v + rnd(PAGE_SIZE)));
 		assert_int_equal(word(info.state, info.owner), model[p]);
 		if (is_aligned(p, FRAME_PAGES))
 			assert_int_equal(info.split, is_mixed(p));
 	}
-	page_stats(&s);
-	assert_int_equal(s.free, sum[PAGE_FREE]);
-	assert_int_equal(s.hyp, sum[PAGE_HYP]);
-	assert_int_equal(s.owned, sum[PAGE_OWNED]);
 }
 
 static void check_range(u64 at, u64 nr, u8 owner)

@@ -41,8 +41,8 @@ static int setup(void **state)
 	now = 0;
 	freq = 62500000;
 	pl031_set_base(0);
-	assert_int_equal(pl031_init(&d[0]), 0);
-	assert_int_equal(pl031_init(&d[1]), 0);
+	assert_int_equal(pl031_part.domain_init(&d[0], NULL), 0);
+	assert_int_equal(pl031_part.domain_init(&d[1], NULL), 0);
 	return 0;
 }
 

@@ -62,6 +62,8 @@ void vgic_timer_due(struct vcpu *v)
 
 static int setup(void **state)
 {
+	struct domain d = {.nr_vcpus = 0};
+
 	(void)state;
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(line, 0, sizeof(line));
@@ -71,7 +73,8 @@ static int setup(void **state)
 	time_init_cpu();
 	assert_int_equal(armed, OFF);
 	for (unsigned int i = 0; i < NR_VCPUS; i++)
-		ptimer_vcpu_init(&vcpus[i]);
+		d.vcpus[d.nr_vcpus++] = &vcpus[i];
+	assert_int_equal(ptimer_part.domain_init(&d, NULL), 0);
 	return 0;
 }
 

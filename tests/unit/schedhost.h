@@ -206,7 +206,7 @@ static struct vcpu *leave_el2(void)
 static void domain_stops(struct domain *d)
 {
 	spin_lock(&d->lock);
-	WRITE_ONCE(d->state, DOMAIN_STOPPING);
+	WRITE_ONCE(d->state, DOMAIN_SHUTTING_DOWN);
 	for (unsigned int i = 0; i < d->nr_vcpus; i++)
 		sched_kill(d->vcpus[i]);
 	spin_unlock(&d->lock);

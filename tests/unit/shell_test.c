@@ -14,16 +14,21 @@
 
 #include "../../kernel/shell.c"
 
-const char *const stop_names[] = {"off", "reset", "crashed", "destroyed",
-				  "watchdog"};
-struct domain *domains[CONFIG_MAX_DOMAINS + 1];
+const char *const stop_names[] = {
+	"power-on",  "off",	 "reset",     "crashed",
+	"destroyed", "watchdog", "restarted", "refused",
+};
+struct guest guests[CONFIG_MAX_DOMAINS + 1];
+struct images images;
 struct cpu cpus[CONFIG_NR_CPUS], *host_this_cpu = cpus;
 unsigned int nr_cpus = 2;
-static struct domain guests[2];
+static struct domain doms[2]; /* of d1 and d3 */
 static struct vcpu vcpus[3];
 static char out[8192];
 static unsigned int nr_logs, nr_last_logs, nr_synced;
 static jmp_buf rebooted;
+static char ordered[64]; /* which order, to whom */
+static int order_err;
 
 void console_shell(const char *fmt, ...)
 {
@@ -55,48 +60,74 @@ u64 time_freq(void)
 {
 	return 1000000;
 }
+static struct page_stats stats;
+
 void page_stats(struct page_stats *st)
 {
-	*st = (struct page_stats){.free = 3 * MIB,
-				  .hyp = 40 * KIB,
-				  .owned = 96 * MIB};
+	*st = stats;
 }
 void domain_pause(struct domain *d, bool pause)
 {
-	d->paused = pause;
+	d->state = pause ? DOMAIN_PAUSED : DOMAIN_RUNNING;
 }
-void domain_stop(struct domain *d, enum stop_reason why)
+static int order(const char *what, unsigned int id)
 {
-	assert_int_equal(why, STOP_DESTROY);
-	d->state = DOMAIN_STOPPING;
-	d->stop_reason = why;
+	snprintf(ordered, sizeof(ordered), "%s %u", what, id);
+	return order_err;
 }
+int guest_start(unsigned int id)
+{
+	return order("start", id);
+}
+int guest_restart(unsigned int id)
+{
+	return order("restart", id);
+}
+int guest_destroy(unsigned int id)
+{
+	return order("destroy", id);
+}
+int guest_create_later(const char *name)
+{
+	snprintf(ordered, sizeof(ordered), "create %s", name);
+	return order_err;
+}
+
+static struct guest *g1 = &guests[1], *g3 = &guests[3];
 
 static int setup(void **state)
 {
 	memset(guests, 0, sizeof(guests));
+	memset(doms, 0, sizeof(doms));
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(cpus, 0, sizeof(cpus));
+	memset(&images, 0, sizeof(images));
+	stats = (struct page_stats){0};
+	*ordered = 0;
+	order_err = 0;
 	for (unsigned int i = 0; i < 2; i++) {
-		struct domain *d = &guests[i];
-
+		struct domain *d = &doms[i];
 		/* With a gap between them. */
-		d->id = 1 + 2 * i;
-		domains[d->id] = d;
-		snprintf(d->name, sizeof(d->name), "g%u", d->id);
+		struct guest *g = &guests[1 + 2 * i];
+
+		g->id = d->id = 1 + 2 * i;
+		g->d = d;
+		g->phase = GUEST_LIVE;
+		g->nr_starts = 1;
+		snprintf(g->desc.name, sizeof(g->desc.name), "g%u", d->id);
+		g->desc.memory = 64 * MIB;
+		g->desc.nr_vcpus = d->nr_vcpus = 1 + i;
 		d->state = DOMAIN_RUNNING;
-		d->memory = 64 * MIB;
-		d->nr_vcpus = 1 + i;
 		d->is_signed = true;
 		d->pool = (struct pool){.size = 128 * KIB,
 					.used = 32 * KIB,
 					.nr_free = 2};
 	}
-	guests[0].vcpus[0] = &vcpus[0];
-	guests[1].vcpus[0] = &vcpus[1];
-	guests[1].vcpus[1] = &vcpus[2];
+	doms[0].vcpus[0] = &vcpus[0];
+	doms[1].vcpus[0] = &vcpus[1];
+	doms[1].vcpus[1] = &vcpus[2];
 	for (unsigned int i = 0; i < 3; i++) {
-		vcpus[i].domain = &guests[i != 0];
+		vcpus[i].domain = &doms[i != 0];
 		vcpus[i].cpu = i != 0;
 		vcpus[i].sched.weight = 256;
 	}
@@ -147,13 +178,76 @@ static void test_help(void **state)
 
 static void test_list(void **state)
 {
-	guests[0].state = DOMAIN_OFF;
-	guests[0].stop_reason = STOP_CRASH;
-	guests[0].is_signed = false;
+	doms[0].state = DOMAIN_CRASHED;
+	doms[0].is_signed = false;
 	assert_string_equal(
 		type("list\r"),
-		"list\n(sk) d1   g1               crashed    1 vCPUs     64 MiB UNSIGNED\n"
-		"(sk) d3   g3               running    2 vCPUs     64 MiB\n" SHELL_PROMPT);
+		"list\n(sk) d1   g1               crashed        1 vCPUs     64 MiB UNSIGNED\n"
+		"(sk) d3   g3               running        2 vCPUs     64 MiB\n" SHELL_PROMPT);
+}
+
+/* What `list` says of a guest alone. */
+static void lists(const char *want)
+{
+	char text[160];
+
+	guests[1].phase = GUEST_NONE;
+	snprintf(text, sizeof(text), "list\n(sk) d3   g3               %s\n%s",
+		 want, SHELL_PROMPT);
+	assert_string_equal(type("list\r"), text);
+}
+
+/* Each phase and state, and what there is to say of lives before. */
+static void test_phases(void **state)
+{
+	static const struct {
+		enum domain_state state;
+		const char *line;
+	} live[] = {
+		{DOMAIN_PAUSED, "paused         2 vCPUs     64 MiB"},
+		{DOMAIN_SHUTTING_DOWN, "shutting down  2 vCPUs     64 MiB"},
+		{DOMAIN_CRASHED, "crashed        2 vCPUs     64 MiB"},
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(live); i++) {
+		doms[1].state = live[i].state;
+		lists(live[i].line);
+	}
+	doms[1].state = DOMAIN_RUNNING;
+	g3->nr_starts = 2;
+	g3->reason = STOP_WATCHDOG;
+	lists("running        2 vCPUs     64 MiB, start 2 after: watchdog");
+	g3->phase = GUEST_ENDING;
+	doms[1].state = DOMAIN_CRASHED;
+	lists("shutting down  2 vCPUs     64 MiB, start 2 after: watchdog");
+	/* It is 7 s. */
+	g3->phase = GUEST_WAITING;
+	doms[1].state = DOMAIN_DEAD;
+	g3->until = 7400000;
+	lists("waiting        2 vCPUs     64 MiB, watchdog, starts again in "
+	      "400 ms");
+	g3->until = 6999999;
+	lists("waiting        2 vCPUs     64 MiB, watchdog, starts again in "
+	      "0 ms");
+	g3->d = NULL;
+	g3->phase = GUEST_BUILDING;
+	g3->nr_starts = 0;
+	lists("building       2 vCPUs     64 MiB");
+	g3->phase = GUEST_DOWN;
+	for (unsigned int why = STOP_OFF; why <= STOP_REFUSED; why++) {
+		char text[80];
+
+		g3->reason = why;
+		snprintf(text, sizeof(text), "%-13s  2 vCPUs     64 MiB",
+			 stop_names[why]);
+		lists(text);
+	}
+	g3->reason = STOP_CRASH;
+	g3->nr_starts = 6;
+	g3->nr_crashes = 6;
+	g3->gave_up = true;
+	lists("crashed        2 vCPUs     64 MiB, left down after 6 crashes in a "
+	      "row");
 }
 
 static void test_vcpus(void **state)
@@ -178,12 +272,17 @@ static void test_vcpus(void **state)
 			    "9 runs\n"));
 	assert_non_null(strstr(out, "d3.1 CPU 1 waiting"));
 	vcpus[2].state = VCPU_OFF;
-	guests[0].paused = true;
-	guests[1].state = DOMAIN_STOPPING;
+	doms[0].state = DOMAIN_PAUSED;
+	doms[1].state = DOMAIN_SHUTTING_DOWN;
 	type("vcpus\r");
 	assert_non_null(strstr(out, "d1.0 CPU 0 paused"));
 	assert_non_null(strstr(out, "d3.0 CPU 1 off"));
 	assert_non_null(strstr(out, "d3.1 CPU 1 off"));
+	/* None that runs: none, though the domain waits. */
+	g1->phase = GUEST_WAITING;
+	g3->phase = GUEST_DOWN;
+	g3->d = NULL;
+	assert_string_equal(type("vcpus\r"), "vcpus\n" SHELL_PROMPT);
 }
 
 static void test_figures(void **state)
@@ -194,10 +293,6 @@ static void test_figures(void **state)
 		type("irq\r"),
 		"irq\n(sk) CPU 0: timer 0, IPIs 0, maintenance 0, others 0\n"
 		"(sk) CPU 1: timer 5, IPIs 6, maintenance 7, others 8\n" SHELL_PROMPT);
-	type("memory\r");
-	assert_non_null(strstr(out, "free 3 MiB, hypervisor 40 KiB, "
-				    "guests 96 MiB\n"));
-	assert_non_null(strstr(out, "d3: 128 KiB of the hypervisor's, 24 KiB"));
 	type("log\r");
 	assert_int_equal(nr_logs, 1);
 	assert_int_equal(nr_last_logs, 0);
@@ -206,7 +301,40 @@ static void test_figures(void **state)
 	assert_int_equal(nr_last_logs, 1);
 }
 
-/* All that there is room for; the oldest stay. */
+/* The sum is the board's; a module is counted by its pages until it is freed. */
+static void test_memory(void **state)
+{
+	stats = (struct page_stats){.free = 3 * MIB + 4 * KIB,
+				    .hyp = 640 * KIB,
+				    .owned = 96 * MIB};
+	doms[0].home.nr_ram = 1;
+	doms[0].home.ram[0].size = 32 * MIB;
+	doms[1].home.nr_ram = 2;
+	doms[1].home.ram[0].size = doms[1].home.ram[1].size = 32 * MIB;
+	images.nr_modules = 3;
+	images.modules[0] = (struct page_bank){GIB + 8, 2 * PAGE_SIZE};
+	images.modules[2] = (struct page_bank){2 * GIB, PAGE_SIZE};
+	assert_string_equal(
+		type("memory\r"),
+		"memory\n"
+		"(sk) d1: RAM 32768 KiB, pool 128 KiB, 24 KiB of it used\n"
+		"(sk) d3: RAM 65536 KiB, pool 128 KiB, 24 KiB of it used\n"
+		"(sk) free 3076 KiB, hypervisor 640 KiB (images 16, pools 256), "
+		"guests 98304 KiB: together 102020 KiB\n" SHELL_PROMPT);
+	/* Some guest's page that no guest knows of. */
+	doms[1].home.ram[1].size -= PAGE_SIZE;
+	type("memory\r");
+	assert_non_null(strstr(out, "(sk) guests' RAM is 98300 KiB: does not "
+				    "balance\n"));
+	/* Down, it has none. */
+	g3->d = NULL;
+	stats.owned = 32 * MIB;
+	type("memory\r");
+	assert_null(strstr(out, "d3:"));
+	assert_null(strstr(out, "balance"));
+}
+
+/* All that there is room for, each once; the oldest stay. */
 static void test_measurements(void **state)
 {
 	struct measurement m = {.domain = 3, .version = 4294967295};
@@ -232,8 +360,29 @@ static void test_measurements(void **state)
 		"(sk) d1 b sha256 "
 		"0000000000000000000000000000000000000000000000000000000000000000"
 		" UNSIGNED\n" SHELL_PROMPT);
-	for (unsigned int i = 0; i < 1000; i++)
+	/* The same again, as of a guest that started again, is none. */
+	m = *measure_get(0);
+	measure_add(&m);
+	m = *measure_get(1);
+	measure_add(&m);
+	assert_null(measure_get(2));
+	/* Whatever differs makes it another one. */
+	m.domain = 9;
+	measure_add(&m);
+	m.version = 1;
+	measure_add(&m);
+	m.name[1] = 'x';
+	measure_add(&m);
+	m.key = "k";
+	measure_add(&m);
+	m.digest[31]++;
+	measure_add(&m);
+	assert_non_null(measure_get(6));
+	assert_null(measure_get(7));
+	for (unsigned int i = 0; i < 1000; i++) {
+		m.version++;
 		measure_add(&m);
+	}
 	while (measure_get(nr))
 		nr++;
 	assert_true(nr >= CONFIG_MAX_DOMAINS && nr >= 64 && nr < 1000);
@@ -243,38 +392,111 @@ static void test_measurements(void **state)
 	assert_null(measure_get(~0U));
 }
 
-static void test_acts(void **state)
+static void test_pause(void **state)
 {
+	type("pause 3\r");
+	assert_int_equal(doms[1].state, DOMAIN_PAUSED);
+	assert_int_equal(doms[0].state, DOMAIN_RUNNING);
+	assert_non_null(strstr(out, "g3               paused"));
+	type("resume 3\r");
+	assert_int_equal(doms[1].state, DOMAIN_RUNNING);
+	assert_non_null(strstr(out, "g3               running"));
+	/* Nothing of one that does not live. */
+	doms[0].state = DOMAIN_CRASHED;
+	g3->phase = GUEST_WAITING;
+	for (unsigned int i = 0; i < 4; i++) {
+		static const char *const text[] = {"pause 1\r", "resume 1\r",
+						   "pause 3\r", "resume 3\r"};
+
+		type(text[i]);
+		assert_non_null(strstr(out, i < 2 ? "(sk) d1 is not running\n"
+						  : "(sk) d3 is not running\n"));
+	}
+	assert_int_equal(doms[0].state, DOMAIN_CRASHED);
+	assert_int_equal(doms[1].state, DOMAIN_RUNNING);
+	assert_string_equal(ordered, "");
+}
+
+/* Each order reaches its guest, and what it came to is told. */
+static void test_orders(void **state)
+{
+	static const char *const orders[] = {"start", "restart", "destroy"};
+	static const struct {
+		int err;
+		const char *line;
+	} results[] = {
+		{0, "(sk) d3   g3               running"},
+		{-EBUSY, "(sk) d3 is not down\n"},
+		{-EALREADY, "(sk) d3 is down\n"},
+		{-EACCES, "(sk) d3: its image was not kept "
+			  "(skerry,restart = \"never\")\n"},
+	};
+	char text[64], want[64];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++)
+		for (unsigned int n = 0; n < ARRAY_SIZE(results); n++) {
+			order_err = results[n].err;
+			*ordered = 0;
+			snprintf(text, sizeof(text), "%s 3\r", orders[i]);
+			snprintf(want, sizeof(want), "%s 3", orders[i]);
+			type(text);
+			assert_string_equal(ordered, want);
+			assert_non_null(strstr(out, results[n].line));
+		}
+}
+
+/* A number of no guest is nobody's, and no number either. */
+static void test_no_guest(void **state)
+{
+	static const char *const orders[] = {"start", "restart", "destroy",
+					     "pause", "resume"};
 	static const char *const wrong[] = {"",		  "0",	"2",  "4",
 					    "d3",	  "3x", "-1", "17",
 					    "4294967299", "1 3"};
-	char text[64];
+	char text[64], want[64];
 
-	type("pause 3\r");
-	assert_true(guests[1].paused);
-	assert_false(guests[0].paused);
-	assert_non_null(strstr(out, "g3               paused"));
-	type("resume 3\r");
-	assert_false(guests[1].paused);
-	assert_non_null(strstr(out, "g3               running"));
-	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
-		snprintf(text, sizeof(text), "destroy %s\r", wrong[i]);
-		type(text);
-		assert_non_null(strstr(out, "(sk) destroy: no guest `"));
-	}
+	for (unsigned int c = 0; c < ARRAY_SIZE(orders); c++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
+			snprintf(text, sizeof(text), "%s %s\r", orders[c],
+				 wrong[i]);
+			snprintf(want, sizeof(want),
+				 "(sk) %s: no guest `%s`; try list\n",
+				 orders[c], wrong[i]);
+			type(text);
+			assert_non_null(strstr(out, want));
+			assert_string_equal(ordered, "");
+		}
 	type("destroy\r");
 	assert_non_null(strstr(out, "(sk) destroy: no guest ``; try list\n"));
-	assert_int_equal(guests[0].state, DOMAIN_RUNNING);
-	type("destroy 1\r");
-	assert_int_equal(guests[0].state, DOMAIN_STOPPING);
-	assert_non_null(strstr(out, "g1               stopping"));
-	for (const char *const *c =
-		     (const char *const[]){"destroy", "pause", "resume", NULL};
-	     *c; c++) {
-		snprintf(text, sizeof(text), "%s 1\r", *c);
-		type(text);
-		assert_non_null(strstr(out, "d1 is not running\n"));
-	}
+	/* The last slot there is. */
+	guests[CONFIG_MAX_DOMAINS] = *g3;
+	guests[CONFIG_MAX_DOMAINS].id = CONFIG_MAX_DOMAINS;
+	snprintf(text, sizeof(text), "destroy %u\r", CONFIG_MAX_DOMAINS);
+	type(text);
+	snprintf(want, sizeof(want), "destroy %u", CONFIG_MAX_DOMAINS);
+	assert_string_equal(ordered, want);
+}
+
+static void test_create(void **state)
+{
+	assert_string_equal(type("create web-2\r"),
+			    "create web-2\n" SHELL_PROMPT);
+	assert_string_equal(ordered, "create web-2");
+	order_err = -EBUSY;
+	assert_string_equal(
+		type("create b\r"),
+		"create b\n(sk) create: another one is not finished yet\n" SHELL_PROMPT);
+	*ordered = 0;
+	type("create\r");
+	assert_non_null(strstr(out, "(sk) create: no name of a guest; see "
+				    "skerry,start\n"));
+	/* As long as a name may be, and one more. */
+	type("create a-name-that-has-32-characters-xy\r");
+	assert_non_null(strstr(out, "(sk) create: no name of a guest"));
+	assert_string_equal(ordered, "");
+	order_err = 0;
+	type("create a-name-that-has-31-characters-x\r");
+	assert_string_equal(ordered, "create a-name-that-has-31-characters-x");
 }
 
 static void test_reboot(void **state)
@@ -294,10 +516,15 @@ int main(void)
 		cmocka_unit_test_setup(test_editing, setup),
 		cmocka_unit_test_setup(test_help, setup),
 		cmocka_unit_test_setup(test_list, setup),
+		cmocka_unit_test_setup(test_phases, setup),
 		cmocka_unit_test_setup(test_vcpus, setup),
 		cmocka_unit_test_setup(test_figures, setup),
+		cmocka_unit_test_setup(test_memory, setup),
 		cmocka_unit_test_setup(test_measurements, setup),
-		cmocka_unit_test_setup(test_acts, setup),
+		cmocka_unit_test_setup(test_pause, setup),
+		cmocka_unit_test_setup(test_orders, setup),
+		cmocka_unit_test_setup(test_no_guest, setup),
+		cmocka_unit_test_setup(test_create, setup),
 		cmocka_unit_test_setup(test_reboot, setup),
 	};
 

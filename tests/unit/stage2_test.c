@@ -46,7 +46,8 @@ static struct event {
 } events[MAX_EVENTS];
 static unsigned int nr_events;
 
-static u64 mmfr0, vttbr, vtcr, hcr, sctlr;
+static u64 mmfr0, vttbr, vtcr, hcr, sctlr, tcr;
+static unsigned int version; /* of the GIC */
 static struct pool pool;
 static struct stage2 s2;
 static void (*at_tlbi)(void);
@@ -110,8 +111,25 @@ void host_sysreg_write(const char *name, u64 val)
 		hcr = val;
 	else if (!strcmp(name, "vtcr_el2"))
 		vtcr = val;
+	else if (!strcmp(name, "tcr_el1"))
+		tcr = val;
 	else
 		fail_msg("%s written", name);
+}
+
+unsigned int gic_version(void)
+{
+	return version;
+}
+/* Of what is the image's; a table's address has no other bits. */
+paddr_t image_pa(const void *sym)
+{
+	return PADDR((u64)sym & BITS(47, 12));
+}
+/* Not one after the other, as on boards that repeat them. */
+paddr_t gic_guest_frame(unsigned int n)
+{
+	return PADDR(0x20846000 + n * 0x10000UL);
 }
 
 static int group_setup(void **state)
@@ -143,7 +161,8 @@ static int setup(void **state)
 	mmfr0 = 0xfffffff0 | 2;
 	vttbr = OLD_VTTBR;
 	hcr = OTHER_HCR;
-	sctlr = 0;
+	sctlr = tcr = 0;
+	version = 3;
 	memset(direct_ptr(PADDR(POOL_BASE)), 0, POOL_SIZE);
 	memset(&s2, 0, sizeof(s2));
 	pool_init(&pool, direct_ptr(PADDR(POOL_BASE)), POOL_SIZE);
@@ -375,22 +394,101 @@ static void test_exit(void **state)
 	assert_int_equal(pool.nr_free, 2);
 }
 
+/* --- as a part of a domain; the CPU without one --------------------------- */
+
+static int part_init(unsigned int gic, u8 id)
+{
+	version = gic;
+	d.id = id;
+	pool_init(&d.pool, direct_ptr(PADDR(POOL_BASE)), POOL_SIZE);
+	return stage2_part.domain_init(&d, NULL);
+}
+
+static void test_part(void **state)
+{
+	struct pgtable_leaf leaf;
+
+	(void)state;
+	assert_int_equal(part_init(3, 9), 0);
+	assert_int_equal(d.s2.vttbr >> 48, 9);
+	assert_int_not_equal(stage2_lookup(&d.s2, IPA(GUEST_GICC_BASE), &leaf),
+			     0);
+	stage2_part.domain_exit(&d);
+	assert_null(d.s2.pt.root);
+	/* Twice is once; and of one that was never initialised. */
+	nr_events = 0;
+	stage2_part.domain_exit(&d);
+	memset(&d, 0, sizeof(d));
+	stage2_part.domain_exit(&d);
+	assert_int_equal(nr_events, 0);
+}
+
+/* Each guest of a GICv2 gets GICV's pages, as a device, or has none. */
+static void test_gicv(void **state)
+{
+	struct pgtable_leaf leaf;
+
+	(void)state;
+	assert_int_equal(part_init(2, 1), 0);
+	for (unsigned int n = 0; n < 2; n++) {
+		u64 ipa = GUEST_GICC_BASE + n * PAGE_SIZE;
+
+		assert_int_equal(stage2_lookup(&d.s2, IPA(ipa), &leaf), 0);
+		assert_int_equal(leaf.va, ipa);
+		assert_int_equal(leaf.size, PAGE_SIZE);
+		assert_int_equal(leaf.pa, 0x20846000 + n * 0x10000);
+		assert_int_equal(leaf.flags, PGT_R | PGT_W | PGT_DEVICE);
+	}
+	assert_int_not_equal(stage2_lookup(&d.s2,
+					   IPA(GUEST_GICC_BASE + 2 * PAGE_SIZE),
+					   &leaf),
+			     0);
+	stage2_part.domain_exit(&d);
+	/* Without a page for the tables above it. */
+	setup(NULL);
+	pool_init(&d.pool, direct_ptr(PADDR(POOL_BASE)), 2 * PAGE_SIZE);
+	version = 2;
+	d.id = 1;
+	assert_int_equal(stage2_part.domain_init(&d, NULL), -ENOMEM);
+	stage2_part.domain_exit(&d);
+	setup(NULL);
+	pool_init(&d.pool, direct_ptr(PADDR(POOL_BASE)), 0);
+	assert_int_equal(stage2_part.domain_init(&d, NULL), -ENOMEM);
+}
+
+/* No walk begins with one half of each; then nothing is mapped for anybody. */
+static void test_leave(void **state)
+{
+	(void)state;
+	stage2_leave();
+	assert_true(is_event(0, "tcr_el1", TCR_EPD0 | TCR_EPD1));
+	assert_true(is_event(1, "isb", 0));
+	assert_true(is_event(2, "vttbr_el2", image_pa(nobody).v));
+	assert_true(is_event(3, "isb", 0));
+	assert_int_equal(nr_events, 4);
+	assert_int_equal(vttbr >> 48, 0);
+	/* Concatenated, as VTCR_EL2 has it, and empty. */
+	assert_true(is_aligned((u64)nobody, 2 * PAGE_SIZE));
+	assert_int_equal(sizeof(nobody), 2 * PAGE_SIZE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(nobody); i++)
+		assert_int_equal(nobody[i], 0);
+}
+
 static void add_ram(u64 pa, u64 size)
 {
-	d.ram[d.nr_ram++] = (struct domain_ram){.ipa = IPA(GIB + d.memory),
-						.pa = PADDR(pa),
-						.size = size};
+	d.home.ram[d.home.nr_ram++] = (struct domain_ram){
+		.ipa = IPA(GIB + d.memory), .pa = PADDR(pa), .size = size};
 	d.memory += size;
 }
 
 /* The guest's CPU writes everywhere; memory has none of it. */
 static void dirty(u8 val)
 {
-	for (unsigned int i = 0; i < d.nr_ram; i++) {
-		memset(host_byte(mem, d.ram[i].pa.v - 64), val,
-		       d.ram[i].size + 128);
-		memset(host_byte(poc, d.ram[i].pa.v - 64), 0,
-		       d.ram[i].size + 128);
+	for (unsigned int i = 0; i < d.home.nr_ram; i++) {
+		memset(host_byte(mem, d.home.ram[i].pa.v - 64), val,
+		       d.home.ram[i].size + 128);
+		memset(host_byte(poc, d.home.ram[i].pa.v - 64), 0,
+		       d.home.ram[i].size + 128);
 	}
 	forget_flushes();
 }
@@ -398,8 +496,8 @@ static void dirty(u8 val)
 /* Each line once; not one of a neighbour's. */
 static void assert_all_flushed(void)
 {
-	for (unsigned int i = 0; i < d.nr_ram; i++) {
-		u64 pa = d.ram[i].pa.v, size = d.ram[i].size;
+	for (unsigned int i = 0; i < d.home.nr_ram; i++) {
+		u64 pa = d.home.ram[i].pa.v, size = d.home.ram[i].size;
 
 		for (u64 n = 0; n < size; n += 64)
 			assert_int_equal(flushed[(pa + n - PA_BASE) / 64], 1);
@@ -588,6 +686,9 @@ int main(void)
 		cmocka_unit_test_setup(test_no_tables, setup),
 		cmocka_unit_test_setup(test_unmap, setup),
 		cmocka_unit_test_setup(test_exit, setup),
+		cmocka_unit_test_setup(test_part, setup),
+		cmocka_unit_test_setup(test_gicv, setup),
+		cmocka_unit_test_setup(test_leave, setup),
 		cmocka_unit_test_setup(test_flush, setup),
 		cmocka_unit_test_setup(test_flush_resumed, setup),
 		cmocka_unit_test_setup(test_no_ram, setup),

@@ -394,8 +394,11 @@ static void test_worker(void **state)
 	assert_int_equal(b.arch.el2_sp, 0xb00000004000);
 	kept = b;
 	load(&b);
-	/* No stage 2, but interrupts at EL2, before any can come. */
-	assert_trace("hcr_el2=%#lx\nisb\n",
+	/*
+	 * The last one's stage 2, but no walks any more; interrupts at EL2,
+	 * before any can come.
+	 */
+	assert_trace("tcr_el1=%#lx\nhcr_el2=%#lx\nisb\n", TCR_EPD0 | TCR_EPD1,
 		     HCR_VM | HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
 	arch_vcpu_trap_wait(&b, true, true);
 	arch_vcpu_trap_wait(&b, false, false);

@@ -258,6 +258,8 @@ static void timer_fires(void)
 
 static void host_gic_reset(void)
 {
+	const struct describe_guest g = {.nr_spis = NR_SPIS};
+
 	memset(&d, 0, sizeof(d));
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(gics, 0, sizeof(gics));
@@ -272,9 +274,7 @@ static void host_gic_reset(void)
 		d.vcpus[i] = &vcpus[i];
 	}
 	host_this_cpu = &host_cpus[0];
-	assert_int_equal(vgic_domain_init(&d, NR_SPIS), 0);
-	for (unsigned int i = 0; i < NR_VCPUS; i++)
-		vgic_vcpu_reset(&vcpus[i]);
+	assert_int_equal(vgic_part.domain_init(&d, &g), 0);
 }
 
 /* What must hold of the books of the calling CPU's vCPU at any time. */

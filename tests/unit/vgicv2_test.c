@@ -89,6 +89,9 @@ static void test_init(void **state)
 	(void)state;
 	assert_int_equal(vgic_domain_init(&big, 32), -EOPNOTSUPP);
 	assert_int_equal(big.emul.nr, 0);
+	assert_int_equal(vgic_part.domain_init(
+				 &big, &(struct describe_guest){.nr_spis = 32}),
+			 -EOPNOTSUPP);
 	big.nr_vcpus = 8;
 	assert_int_equal(vgic_domain_init(&big, 32), 0);
 	/* The distributor alone: the rest of a GICv3's frames is free. */
@@ -100,6 +103,17 @@ static void test_init(void **state)
 	big.emul.nr = 0;
 	assert_int_equal(vgic_domain_init(&big, 32), 0);
 	assert_int_equal(big.emul.nr, 2);
+}
+
+/* At its end it has no SPIs that anybody could raise; once is twice. */
+static void test_exit(void **state)
+{
+	(void)state;
+	assert_int_equal(d.vgic.nr_spis, NR_SPIS);
+	vgic_part.domain_exit(&d);
+	assert_int_equal(d.vgic.nr_spis, 0);
+	vgic_part.domain_exit(&d);
+	vgic_set_spi(&d, 32, true);
 }
 
 static void test_id_registers(void **state)
@@ -629,6 +643,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_init, setup),
+		cmocka_unit_test_setup(test_exit, setup),
 		cmocka_unit_test_setup(test_id_registers, setup),
 		cmocka_unit_test_setup(test_absent, setup),
 		cmocka_unit_test_setup(test_widths, setup),

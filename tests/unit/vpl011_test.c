@@ -56,6 +56,8 @@ void console_tell_room(void)
 	assert_int_equal(d.console.lock.tickets, 0);
 }
 
+static const struct describe_guest with = {.vpl011 = true}, without;
+
 static int setup(void **state)
 {
 	(void)state;
@@ -64,7 +66,7 @@ static int setup(void **state)
 	vcpu.domain = &d;
 	line = false;
 	nr_out = 0;
-	assert_int_equal(vpl011_init(&d), 0);
+	assert_int_equal(vpl011_part.domain_init(&d, &with), 0);
 	return 0;
 }
 
@@ -150,6 +152,20 @@ static void test_init(void **state)
 		assert_int_equal(emul_add(&d.emul, &other[i]), 0);
 	}
 	assert_int_equal(vpl011_init(&d), -ENOSPC);
+}
+
+/* A guest without one has nothing there, and never the console's input. */
+static void test_part(void **state)
+{
+	(void)state;
+	assert_true(d.console.present);
+	vpl011_part.domain_exit(&d);
+	assert_false(d.console.present);
+	vpl011_part.domain_exit(&d);
+	memset(&d, 0, sizeof(d));
+	assert_int_equal(vpl011_part.domain_init(&d, &without), 0);
+	assert_int_equal(d.emul.nr, 0);
+	assert_false(d.console.present);
 }
 
 /* What a register keeps of all ones, and that it is the only one to change. */
@@ -525,6 +541,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_table, setup),
 		cmocka_unit_test_setup(test_init, setup),
+		cmocka_unit_test_setup(test_part, setup),
 		cmocka_unit_test_setup(test_registers, setup),
 		cmocka_unit_test_setup(test_nothing_there, setup),
 		cmocka_unit_test_setup(test_id, setup),

@@ -63,6 +63,13 @@ static void test_init(void **state)
 	memset(&d, 0, sizeof(d));
 	assert_int_equal(wdt_init(&d, 3600000), 0);
 	assert_int_equal(d.wdt.offset, 3600 * FREQ);
+	/* None is described. */
+	memset(&d, 0, sizeof(d));
+	assert_int_equal(
+		wdt_part.domain_init(&d, &(struct describe_guest){.name = ""}),
+		0);
+	assert_int_equal(d.emul.nr, 0);
+	assert_int_equal(d.wdt.ms, 0);
 }
 
 /* Nothing of it may be touched where there is none. */
@@ -428,7 +435,7 @@ static void test_start_elsewhere(void **state)
 static void resume(u64 from)
 {
 	d.cntvoff += now - from;
-	d.paused = false;
+	d.state = DOMAIN_RUNNING;
 	wdt_resume(&d);
 }
 
@@ -441,7 +448,7 @@ static void test_pause(void **state)
 		wr(WCS, 1);
 		advance(now + stage * (PERIOD + 1));
 		advance(now + PERIOD / 5);
-		d.paused = true;
+		d.state = DOMAIN_PAUSED;
 		from = now;
 		wcv = rd64(WCV);
 		/* Its timer fires once, to no effect, and stays off. */
@@ -474,7 +481,7 @@ static void test_short_pause(void **state)
 
 	(void)state;
 	advance(from);
-	d.paused = true;
+	d.state = DOMAIN_PAUSED;
 	advance(now + PERIOD - 20);
 	resume(from);
 	assert_int_equal(armed[HOME], START + PERIOD + 1);
@@ -493,7 +500,7 @@ static void test_short_pause(void **state)
 static void test_no_pause(void **state)
 {
 	(void)state;
-	d.paused = true;
+	d.state = DOMAIN_PAUSED;
 	advance(now + PERIOD + 1);
 	assert_int_equal(nr_stops, 0);
 	resume(now);
@@ -507,7 +514,7 @@ static void test_exit(void **state)
 {
 	(void)state;
 	wr(WCS, 1);
-	d.state = DOMAIN_STOPPING;
+	d.state = DOMAIN_SHUTTING_DOWN;
 	wdt_exit(&d);
 	assert_int_equal(armed[HOME], NEVER);
 	on_cpu(AWAY);
@@ -524,7 +531,7 @@ static void test_exit(void **state)
 	assert_int_equal(nr_stops, 0);
 	/* Stopped by something else, before the timer was cancelled. */
 	setup(state);
-	d.state = DOMAIN_STOPPING;
+	d.state = DOMAIN_SHUTTING_DOWN;
 	advance(now + PERIOD + 1);
 	assert_int_equal(nr_stops, 0);
 	assert_string_equal(logged, "");
@@ -557,7 +564,7 @@ static void test_reset(void **state)
 	advance(now + 8);
 	assert_int_equal(nr_stops, 1);
 	wdt_exit(&d);
-	d.state = DOMAIN_OFF;
+	d.state = DOMAIN_DEAD;
 	wdt_reset(&d);
 	assert_false(line);
 	d.state = DOMAIN_RUNNING;

@@ -81,7 +81,7 @@ void domain_stop(struct domain *dom, enum stop_reason why)
 	/* Ranks: the domain's lock comes first. */
 	assert_int_equal(d.wdt.lock.tickets, 0);
 	nr_stops++;
-	d.state = DOMAIN_STOPPING;
+	d.state = DOMAIN_SHUTTING_DOWN;
 }
 void log_at(enum log_level level, const char *fmt, ...)
 {
@@ -101,6 +101,8 @@ static void on_cpu(unsigned int cpu)
 
 static int setup(void **state)
 {
+	const struct describe_guest g = {.watchdog_ms = MS};
+
 	(void)state;
 	memset(&d, 0, sizeof(d));
 	memset(&other, 0, sizeof(other));
@@ -130,7 +132,7 @@ static int setup(void **state)
 	other.vcpus[0] = &other_vcpu;
 	domains[1] = &other;
 	domains[2] = &d;
-	assert_int_equal(wdt_init(&d, MS), 0);
+	assert_int_equal(wdt_part.domain_init(&d, &g), 0);
 	assert_int_equal(armed[HOME], NEVER);
 	d.state = DOMAIN_RUNNING;
 	wdt_start(&d);
