@@ -266,6 +266,8 @@ static int reset(void **state)
 	tree_initrd = 0;
 	/* Less than its room, so that what is beside it shows. */
 	fill(tree, TREE_SIZE, 3);
+	/* totalsize, big-endian */
+	memcpy(tree + 4, (u8[]){0, 0, TREE_SIZE >> 8, TREE_SIZE & 255}, 4);
 	return 0;
 }
 
