@@ -17,7 +17,7 @@
 #define WORD_SPLIT  BIT(2) /* the rest is the address of the leaf */
 #define LEAF_WORDS  (FRAME_SIZE / PAGE_SIZE)
 #define MAX_BANKS   16
-#define BOOT_LEAVES 5
+#define BOOT_LEAVES 6
 #define MIN_LEAVES  4
 #define KEPT_LEAVES 2 /* for what goes back: that never fails */
 #define NO_BLOCK    (~0UL)

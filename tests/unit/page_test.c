@@ -305,6 +305,9 @@ static void test_no_leaf(void **state)
 	assert_int_equal(at, AT(8, 0).v);
 	assert_int_equal(alloc(PAGE_SIZE, PAGE_SIZE, ~0UL, &at), 0);
 	assert_int_equal(at, AT(7, 511).v);
+	/* What goes back has its own two. */
+	assert_int_equal(page_release(AT(8, 3), PAGE_SIZE, PAGE_OWNED, 1), 0);
+	assert_int_equal(page_claim(AT(8, 3), PAGE_SIZE, PAGE_OWNED, 1), 0);
 	/* One leaf of the two that are needed: it is not lost. */
 	assert_int_equal(page_release(AT(4, 1), PAGE_SIZE, PAGE_HYP, 0), 0);
 	for (unsigned int i = 0; i < 3; i++)
@@ -325,7 +328,7 @@ static void test_refill(void **state)
 		assert_int_equal(page_claim(AT(f, 500), FRAME_SIZE, PAGE_OWNED,
 					    7),
 				 0);
-	assert_true(nr_taken >= 9);
+	assert_true(nr_taken >= 8);
 	for (unsigned int i = 0; i < nr_taken; i++) {
 		assert_int_equal(taken[i].size, PAGE_SIZE);
 		assert_true(
