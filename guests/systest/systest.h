@@ -22,6 +22,8 @@ void test_rtc(void);
 void test_watchdog(void);
 void test_life(void);
 void test_churn(void);
+void test_remains(void);
+void test_heir(void);
 
 /* These end in the guest's own ruin, or try to take others with it. */
 void hostile_sweep(void);
