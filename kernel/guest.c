@@ -55,6 +55,7 @@ static void timer_fired(struct timer *t)
 
 void guest_left(unsigned int id)
 {
+	guests[id].left = time_now();
 	kick(&guests[id]);
 }
 
@@ -147,8 +148,10 @@ static void set_phase(struct guest *g, enum guest_phase phase)
 }
 
 /* It is loaded; what it is goes on record first. */
-static void start(struct guest *g, const struct image *img)
+static void start(struct guest *g, const struct image *img, u64 verify, u64 copy)
 {
+	u64 was_away, verified = images.verify_ticks - verify;
+	u64 copied = images.copy_ticks - copy;
 	struct domain *d = g->d;
 	struct measurement m = {.domain = g->id, .version = img->fit.version};
 	char hex[2 * SHA256_SIZE + 1];
@@ -176,8 +179,14 @@ static void start(struct guest *g, const struct image *img)
 	/* Partner: whoever looks through domains[] on another CPU. */
 	store_release(&domains[d->id], d);
 	console_give_input(d);
+	was_away = time_now() - g->left;
 	domain_start(d);
 	work_point();
+	/* It did not wait for this line. */
+	if (g->nr_starts > 1)
+		log_line("d%u %s: was away for %lu ticks, scrub %lu, verify %lu, copy %lu",
+			 g->id, g->desc.name, was_away, g->scrub, verified,
+			 copied);
 }
 
 /* Down, all that it had is given back. */
@@ -194,6 +203,7 @@ static int build(struct guest *g)
 {
 	/* Too large for the stack, and there is one worker. */
 	static struct image img;
+	u64 verify = images.verify_ticks, copy = images.copy_ticks;
 	int err = image_open(&g->desc, &img);
 
 	if (err)
@@ -209,7 +219,7 @@ static int build(struct guest *g)
 		if (err)
 			build_stop(g->d);
 		else
-			start(g, &img);
+			start(g, &img, verify, copy);
 	}
 	image_close(&g->desc);
 	return err;
@@ -351,6 +361,7 @@ static void tear_down(struct guest *g)
 {
 	struct domain *d = g->d;
 	enum guest_order order;
+	u64 scrub;
 	s64 delay;
 
 	dump(d);
@@ -359,7 +370,9 @@ static void tear_down(struct guest *g)
 	report(d);
 	work_point();
 	g->reason = d->stop_reason;
+	scrub = build_scrub_ticks;
 	build_stop(d);
+	g->scrub = build_scrub_ticks - scrub;
 	order = take_order(g);
 	/* To restart it, and then not to. */
 	if (g->reason == STOP_RESTART && order == ORDER_DESTROY)

@@ -8,8 +8,12 @@
  * present beside a guest that measures; `spin_ms=N` only counts for so long,
  * with `at_ms=N` from that time of the counter on, which all guests share;
  * `sleep_ms=N` only sleeps; `lines=N every_us=N` prints so many lines, at once
- * or at such times; `plant=N` first fills 256 KiB with N times a constant.
+ * or at such times; `plant=N` first fills 256 KiB with N times a constant;
+ * `lives=N` resets until it has started N times, at a time that it has printed,
+ * and tells when its first instruction was.
  */
+#include <libfdt.h>
+
 #include "guest.h"
 
 #define GICD_IPRIORITYR 0x400
@@ -147,6 +151,22 @@ static void sleep_until(u64 end)
 	gic_disable(plat.timer_intid[TIMER_VIRT]);
 }
 
+/* The counter goes on, and all that was printed is out when it resets. */
+static void live(u64 lives)
+{
+	int node = fdt_path_offset(plat.fdt, "/chosen"), len;
+	const fdt32_t *p = fdt_getprop(plat.fdt, node, "skerry,nr-starts", &len);
+	u64 end = now() + 20000 * ticks_per_us();
+
+	printf("BENCH_BORN %lu\n", plat.entry_ticks);
+	if (!p || fdt32_to_cpu(*p) >= lives)
+		return;
+	printf("BENCH_RESET %lu\n", end);
+	while (now() < end)
+		;
+	psci(PSCI_SYSTEM_RESET, 0, 0, 0);
+}
+
 void guest_main(void)
 {
 	u64 ms = bootarg_num("spin_ms", 0);
@@ -154,6 +174,10 @@ void guest_main(void)
 
 	if (lines) {
 		print_lines(lines, bootarg_num("every_us", 0));
+		return;
+	}
+	if (bootarg_num("lives", 0)) {
+		live(bootarg_num("lives", 0));
 		return;
 	}
 	if (bootarg_num("plant", 0))

@@ -38,6 +38,8 @@ static const struct {
 	{"flood", hostile_flood, false},
 	{"life", test_life, false},
 	{"churn", test_churn, false},
+	{"remains", test_remains, false},
+	{"heir", test_heir, false},
 };
 
 bool wait_for(const u32 *word, u32 want, u64 us)

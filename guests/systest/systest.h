@@ -25,6 +25,8 @@ void test_churn(void);
 void test_pause(void);
 void test_pause_smp(void);
 void test_clock(void);
+void test_remains(void);
+void test_heir(void);
 
 /* These end in the guest's own ruin, or try to take others with it. */
 void hostile_sweep(void);

@@ -39,6 +39,8 @@ struct guest {
 	struct timer timer; /* of CPU 0: until the next step */
 	struct domain *d;
 	u64 started, until; /* ticks; until when it waits */
+	u64 left;	    /* when its last vCPU left; what let go sets it */
+	u64 scrub;	    /* ticks, of what the last life left */
 	u32 reason;	    /* enum stop_reason of the last life */
 	u32 nr_starts;
 	u32 nr_quick;	/* lives in a row that were short */

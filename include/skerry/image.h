@@ -37,6 +37,7 @@ extern struct images {
 	bool kept[IMAGE_MAX_MODULES]; /* for guests that start again */
 	unsigned int nr_modules;
 	u64 verify_ticks; /* on digests and signatures so far */
+	u64 copy_ticks;	  /* on parts and trees, to guests' RAM so far */
 } images;
 
 /*

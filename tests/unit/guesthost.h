@@ -24,6 +24,8 @@
 
 struct cpu cpus[CONFIG_NR_CPUS], *host_this_cpu = cpus;
 struct machine machine;
+struct images images;
+u64 build_scrub_ticks;
 struct domain *domains[CONFIG_MAX_DOMAINS + 1];
 const char *const stop_names[] = {
 	"power-on",  "off",	 "reset",     "crashed",

@@ -66,8 +66,14 @@ static void model_wake(int i, bool far)
 		m.floor = max(m.floor, m.v[m.cur].vtime);
 	}
 	if (m.cur != i) {
-		if (m.v[i].vtime + BONUS < m.floor)
-			m.v[i].vtime = m.floor - BONUS;
+		u64 credit = BONUS;
+
+		/* None against a heavier one. */
+		for (int n = 0; n < NR_VCPUS; n++)
+			if (m.v[n].weight > m.v[i].weight)
+				credit = 0;
+		if (m.v[i].vtime + credit < m.floor)
+			m.v[i].vtime = m.floor - credit;
 		m.v[i].since = now;
 		m.v[i].woken = true;
 		m.v[i].left = 0;

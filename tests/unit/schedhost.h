@@ -339,6 +339,10 @@ static inline int setup(void **state)
 static inline void set(unsigned int i, u32 weight, u64 slice)
 {
 	vcpus[i].sched.weight = weight;
+	cpus[0].sched.heaviest = 0;
+	for (unsigned int n = 0; n < NR_VCPUS; n++)
+		cpus[0].sched.heaviest = max(cpus[0].sched.heaviest,
+					     vcpus[n].sched.weight);
 	vcpus[i].sched.slice = slice;
 }
 

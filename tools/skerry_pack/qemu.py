@@ -189,7 +189,8 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
     """Runs QEMU to the end of the guests (or to a line that matches `until`).
 
     typed: (pattern, text) pairs; when the console shows the pattern, the text
-    is typed, or a function called, each pair once and in order. log: a file for
+    is typed, or a function called that may return it, each pair once and in
+    order. log: a file for
     the console. On a machine that reboots the last boot is judged,
     and the run does not end before all is typed.
     """
@@ -229,10 +230,9 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
             if typed and re.search(typed[0][0], seen):
                 what = typed.pop(0)[1]
                 if callable(what):
-                    what()
-                else:
-                    proc.stdin.write(what.encode())
-                    proc.stdin.flush()
+                    what = what() or ""
+                proc.stdin.write(what.encode())
+                proc.stdin.flush()
                 seen = ""
             if verdict.parked:		# QEMU does not end by itself
                 break
