@@ -48,7 +48,7 @@ struct sched_cpu {
 	struct list queue; /* ready ones by virtual time; see preempted */
 	bool preempted;	   /* one that goes on before all that are behind it */
 	struct list placed;
-	u32 heaviest; /* weight of these */
+	u32 heaviest;	      /* weight of these */
 	struct vcpu *running; /* NULL: idle */
 	u64 vtime;	      /* the least a vCPU may wake with, plus a bonus */
 	struct timer slice_end;
