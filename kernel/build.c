@@ -197,7 +197,6 @@ static struct domain *new_domain(unsigned int id,
 	d->memory = g->memory;
 	d->nr_vcpus = d->nr_inside = g->nr_vcpus;
 	d->wfi_trap = g->wfi_trap;
-	d->is_signed = g->fit.size;
 	return d;
 }
 
@@ -296,16 +295,23 @@ int build_domain(struct domain **d, unsigned int id,
 {
 	int err = 0;
 
-	if (!*d)
+	struct domain *was = *d, *now;
+
+	/* Others that run at work points find it whole, or not at all. */
+	*d = NULL;
+	if (!was)
 		err = check_cpus(g);
+	if (err)
+		return err;
+	now = was ? again(was, g) : first(id, g);
+	if (!now)
+		return -ENOMEM;
+	err = fill(now, g);
 	if (!err) {
-		*d = *d ? again(*d, g) : first(id, g);
-		err = *d ? fill(*d, g) : -ENOMEM;
+		*d = now;
+		return 0;
 	}
-	if (err && *d) {
-		build_stop(*d);
-		build_free(*d);
-		*d = NULL;
-	}
+	build_stop(now);
+	build_free(now);
 	return err;
 }

@@ -192,10 +192,13 @@ static void start(struct guest *g, const struct image *img, u64 verify, u64 copy
 /* Down, all that it had is given back. */
 static void put_down(struct guest *g)
 {
+	struct domain *d = g->d;
+
 	timer_cancel(&g->timer);
-	if (g->d)
-		build_free(g->d);
+	set_phase(g, GUEST_ENDING);
 	g->d = NULL;
+	if (d)
+		build_free(d);
 	set_phase(g, g->created ? GUEST_NONE : GUEST_DOWN);
 }
 

@@ -76,7 +76,6 @@ struct domain {
 	u64 memory;
 	u64 cntvoff; /* of virtual time; grows where a pause ends, under lock */
 	bool wfi_trap;
-	bool is_signed;	      /* its image, by a key of the ring */
 	struct vcpu *crashed; /* the last one that did; NULL: none */
 	u32 nr_warned;	      /* lines of domain_log_once so far */
 	unsigned int nr_vcpus;

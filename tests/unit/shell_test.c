@@ -118,7 +118,7 @@ static int setup(void **state)
 		g->desc.memory = 64 * MIB;
 		g->desc.nr_vcpus = d->nr_vcpus = 1 + i;
 		d->state = DOMAIN_RUNNING;
-		d->is_signed = true;
+		g->desc.fit.size = MIB;
 		d->pool = (struct pool){.size = 128 * KIB,
 					.used = 32 * KIB,
 					.nr_free = 2};
@@ -179,7 +179,7 @@ static void test_help(void **state)
 static void test_list(void **state)
 {
 	doms[0].state = DOMAIN_CRASHED;
-	doms[0].is_signed = false;
+	guests[1].desc.fit.size = 0;
 	assert_string_equal(
 		type("list\r"),
 		"list\n(sk) d1   g1               crashed        1 vCPUs     64 MiB UNSIGNED\n"
@@ -326,7 +326,15 @@ static void test_memory(void **state)
 	type("memory\r");
 	assert_non_null(strstr(out, "(sk) guests' RAM is 98300 KiB: does not "
 				    "balance\n"));
+	/* On its way from one owner to the other, it is no mistake. */
+	g3->phase = GUEST_BUILDING;
+	type("memory\r");
+	assert_null(strstr(out, "balance"));
+	g3->phase = GUEST_ENDING;
+	type("memory\r");
+	assert_null(strstr(out, "balance"));
 	/* Down, it has none. */
+	g3->phase = GUEST_DOWN;
 	g3->d = NULL;
 	stats.owned = 32 * MIB;
 	type("memory\r");
