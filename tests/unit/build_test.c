@@ -261,7 +261,6 @@ static void test_domain(void **state)
 	assert_int_equal(d->nr_vcpus, 3);
 	assert_int_equal(d->nr_inside, 3);
 	assert_true(d->wfi_trap);
-	assert_false(d->is_signed);
 	assert_int_equal(d->lock.tickets | d->vcpu_lock.tickets, 0);
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_int_equal(d->vcpus[i]->id, i);
@@ -276,9 +275,7 @@ static void test_domain(void **state)
 	assert_string_equal(trace, "init map exit ");
 	assert_nothing_left();
 	setup(NULL);
-	g.fit.size = 1;
 	d = build(1);
-	assert_true(d->is_signed);
 	assert_false(d->wfi_trap);
 	end(d);
 }
