@@ -109,8 +109,9 @@ static int alloc_ram(struct domain *d, u64 ipa, u64 size)
 	for (u64 n; size; ipa += n, size -= n) {
 		struct domain_ram *r = &h->ram[h->nr_ram];
 
+		/* Later there may be larger ones. */
 		if (h->nr_ram == DOMAIN_MAX_RAM)
-			return -ENOSPC;
+			return -ENOMEM;
 		n = size;
 		/* 1 GiB blocks where they can be had, then what fits. */
 		while (page_alloc(n, n >= GIB ? GIB : FRAME_SIZE, ~0UL,

@@ -17,6 +17,7 @@
 #include <skerry/machine.h>
 #include <skerry/pl011.h>
 #include <skerry/string.h>
+#include <skerry/watchdog.h>
 
 #define CTRL_A	 1
 #define ESCAPES	 3 /* so many move the input */
@@ -146,7 +147,8 @@ static bool send_guest(unsigned int id)
 	if (had > CONSOLE_RING / 2 && c->out.count <= CONSOLE_RING / 2)
 		c->tell = con.tell = true;
 	fmt_snprintf(prefix, sizeof(prefix), "(d%u) ", id);
-	send(id, prefix, line, end || !con.raw);
+	/* Its last line ends with it. */
+	send(id, prefix, line, end || !con.raw || (c->off && !c->out.count));
 	return true;
 }
 
@@ -212,9 +214,21 @@ void console_line(enum log_level level, const char *text)
 void console_sync(void)
 {
 	lock();
-	while (con.base && con.pos < con.len)
+	while (con.base && con.pos < con.len) {
 		drain();
+		watchdog_refresh();
+	}
 	unlock();
+}
+
+bool console_is_behind(void)
+{
+	bool behind;
+
+	lock();
+	behind = con.base && con.irq && log_end() - con.shown > LOG_SIZE / 2;
+	unlock();
+	return behind;
 }
 
 bool console_guest_putc(struct domain *d, u8 c)

@@ -84,7 +84,8 @@ static int give_order(struct guest *g, enum guest_order order,
 /* Its image is still there. */
 static bool may_start(const struct guest *g)
 {
-	return READ_ONCE(g->desc.restart) != RESTART_NEVER;
+	return READ_ONCE(g->desc.restart) != RESTART_NEVER ||
+	       READ_ONCE(g->created);
 }
 
 int guest_start(unsigned int id)
@@ -240,10 +241,13 @@ static int bring_up(struct guest *g)
 {
 	int err;
 
+	u64 begun = time_now();
+
 	timer_cancel(&g->timer);
 	g->gave_up = false;
 	set_phase(g, GUEST_BUILDING);
 	err = build(g);
+	g->cost = time_now() - begun;
 	if (err == -ECANCELED) {
 		drop_order(g, ORDER_DESTROY);
 		destroyed(g);
@@ -347,7 +351,9 @@ static s64 decide(struct guest *g, enum guest_order order)
 	if (!g->nr_quick++)
 		return 0;
 	delay = (u64)RESTART_DELAY_MS << min(g->nr_quick - 2, 16U);
-	return (s64)min(delay, (u64)RESTART_MAX_MS);
+	delay = min(delay, (u64)RESTART_MAX_MS);
+	/* The worker's time is everybody's. */
+	return (s64)max(delay, RESTART_SHARE * time_to_us(g->cost) / 1000);
 }
 
 static void wait_or_start(struct guest *g, s64 delay)
@@ -433,6 +439,8 @@ static void waits(struct guest *g)
 {
 	enum guest_order order = take_order(g);
 
+	if (order != ORDER_NONE)
+		g->nr_quick = g->nr_crashes = 0;
 	if (order == ORDER_DESTROY)
 		destroyed(g);
 	else if (order != ORDER_NONE || time_now() >= g->until)
@@ -558,11 +566,16 @@ void guest_start_all(void)
 	bool any = has_later, cancelled = false;
 
 	image_read_keys(&chosen);
+	/* Who is destroyed before it is its turn does not start. */
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		if (guests[i].phase == GUEST_DOWN &&
+		    guests[i].reason != STOP_REFUSED)
+			set_phase(&guests[i], GUEST_WAITING);
 	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++) {
 		struct guest *g = &guests[i];
 		int err;
 
-		if (g->phase != GUEST_DOWN || g->reason == STOP_REFUSED)
+		if (g->phase != GUEST_WAITING)
 			continue;
 		err = bring_up(g);
 		any |= !err;

@@ -2,6 +2,7 @@
 /* The log of what was started (measure.h). */
 #include <skerry/measure.h>
 
+#include <skerry/log.h>
 #include <skerry/string.h>
 
 /* Every guest of the boot, and some that come later. */
@@ -25,8 +26,11 @@ void measure_add(const struct measurement *m)
 	for (unsigned int i = 0; i < n; i++)
 		if (is_same(&entries[i], m))
 			return;
-	if (n == MAX_ENTRIES)
+	if (n == MAX_ENTRIES) {
+		log_warn("d%u %s: the log of measurements is full", m->domain,
+			 m->name);
 		return;
+	}
 	entries[n] = *m;
 	/* Partner: measure_get(). */
 	store_release(&nr_entries, n + 1);

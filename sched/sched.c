@@ -71,6 +71,8 @@ void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
 	v->sched.slice = us(slice_us);
 	list_init(&v->sched.node);
 	spin_lock(&c->lock);
+	/* Not 0: times wrap, and half of all are later than that. */
+	v->sched.vtime = c->vtime;
 	list_add_before(&c->placed, &v->sched.placed);
 	c->heaviest = max(c->heaviest, weight);
 	spin_unlock(&c->lock);

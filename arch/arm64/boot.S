@@ -65,7 +65,13 @@ el2_reset:
 	b.eq	1f
 	mrs	x11, pmcr_el0
 	ubfx	x11, x11, #11, #5	/* HPMN = all counters */
-1:	msr	mdcr_el2, x11
+	/*
+	 * TPMCR, TPM, TDA, TDOSA, TDRA: what a guest leaves in the debug and
+	 * PMU registers the next one would find; it has none (sysregs.c).
+	 */
+1:	mov	x12, #0xe60
+	orr	x11, x11, x12
+	msr	mdcr_el2, x11
 	isb
 	ret
 

@@ -2,49 +2,52 @@
 /* What is to be known of a vCPU whose guest crashed, as log lines. */
 #include <skerry/arch/vcpu.h>
 
-#include <asm/barrier.h>
+#include "decode.h"
+
 #include <asm/sysreg.h>
 #include <skerry/domain.h>
 #include <skerry/log.h>
 #include <skerry/work.h>
 
-#define PAR_F	BIT(0)
-#define PAR_FST BITS(6, 1)
-#define PAR_PA	BITS(47, 12)
-
 /* Each line by itself: together they take as long as a short period. */
 #define line(fmt, ...)                                                         \
 	do {                                                                   \
 		log_line(fmt, ##__VA_ARGS__);                                  \
-		work_point();                                                  \
+		do                                                             \
+			work_point();                                          \
+		while (console_is_behind());                                   \
 	} while (0)
 
+/*
+ * HPFAR_EL2 has the IPA of a fault of stage 2 (Arm ARM D17.2.65), unless it was
+ * one of permissions in the access itself. No AT: the guest could have its
+ * walk abort in EL2.
+ */
 void arch_vcpu_note_fault(struct vcpu *v)
 {
-	u64 kept = sysreg_read(par_el1), va = sysreg_read(far_el2);
+	u64 far = sysreg_read(far_el2);
 
-	__asm__ volatile("at s1e1r, %0" ::"r"(va) : "memory");
-	isb();
-	v->arch.fault_va = va;
-	v->arch.fault_par = sysreg_read(par_el1);
-	sysreg_write(par_el1, kept);
+	v->arch.fault_va = far;
+	v->arch.fault_ipa = decode_ipa(far, sysreg_read(hpfar_el2));
 }
 
-/* Where the guest's own tables, and then ours, lead from an address. */
+/* Where the guest's own tables, and then ours, led from an address. */
 static void dump_walk(const struct vcpu *v)
 {
 	unsigned int id = v->domain->id;
-	u64 va = v->arch.fault_va, par = v->arch.fault_par, ipa;
+	u64 va = v->arch.fault_va, ipa = v->arch.fault_ipa;
+	u64 ec = field_get(ESR_EC, v->arch.esr);
 	struct pgtable_leaf leaf;
 
-	if (par & PAR_F) {
-		line("d%u vcpu%u: stage 1: %#lx faults, status %#lx", id, v->id,
-		     va, field_get(PAR_FST, par));
+	if ((ec != EC_IABT_LOW && ec != EC_DABT_LOW) ||
+	    (field_get(FSC_TYPE, v->arch.esr) == FSC_PERMISSION &&
+	     !(v->arch.esr & ESR_DABT_S1PTW))) {
+		line("d%u vcpu%u: stage 1: where %#lx leads is not known", id,
+		     v->id, va);
 		return;
 	}
-	ipa = (par & PAR_PA) | (va & (PAGE_SIZE - 1));
-	line("d%u vcpu%u: stage 1: %#lx is IPA %#lx, attributes %#lx", id,
-	     v->id, va, ipa, par >> 56);
+	line("d%u vcpu%u: stage 1: %s%#lx is IPA %#lx", id, v->id,
+	     v->arch.esr & ESR_DABT_S1PTW ? "a table of " : "", va, ipa);
 	if (stage2_lookup(&v->domain->s2, IPA(ipa), &leaf))
 		line("d%u vcpu%u: stage 2: nothing at %#lx", id, v->id, ipa);
 	else

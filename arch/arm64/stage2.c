@@ -33,6 +33,8 @@ void stage2_init_cpu(void)
 	sysreg_write(vtcr_el2, VTCR_RES1 | VTCR_WB_IS | VTCR_SL0_1 | ps << 16 |
 				       (64 - stage2_ipa_bits()));
 	isb();
+	/* The reset value's root would be whatever is at address 0. */
+	stage2_leave();
 }
 
 static struct pool *pool_of(struct pgtable *pt)
@@ -135,6 +137,8 @@ void stage2_leave(void)
 	 * its TCR_EL1.
 	 */
 	sysreg_write(tcr_el1, TCR_EPD0 | TCR_EPD1);
+	isb();
+	sysreg_write(sctlr_el1, SCTLR_EL1_RESET | SCTLR_M);
 	isb();
 	sysreg_write(vttbr_el2, image_pa(nobody).v);
 	isb();

@@ -73,6 +73,8 @@ void arch_vcpu_load(struct vcpu *v)
 		 * (A53 1530924, A72 1319367).
 		 */
 		sysreg_write(tcr_el1, TCR_EPD0 | TCR_EPD1);
+		/* Without the MMU, EPD would say nothing. */
+		sysreg_write(sctlr_el1, SCTLR_EL1_RESET | SCTLR_M);
 		sysreg_write(hcr_el2,
 			     HCR_VM | HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
 		isb();

@@ -105,6 +105,21 @@ static void test_pmu(void)
 	   "PMU registers have defined results");
 }
 
+/* What stays in them would be the next guest's. */
+static void test_no_debug(void)
+{
+	sysreg_write(dbgbvr0_el1, 0x40000000ul);
+	sysreg_write(dbgwvr0_el1, 0x40000000ul);
+	sysreg_write(dbgwcr0_el1, 0x1fe0ul);
+	isb();
+	ok(!sysreg_read(dbgbvr0_el1) && !sysreg_read(dbgwvr0_el1) &&
+		   !sysreg_read(dbgwcr0_el1),
+	   "debug registers keep nothing");
+	ok(READ_UNDEF(pmcr_el0) && READ_UNDEF(pmevtyper0_el0) &&
+		   READ_UNDEF(pmuserenr_el0),
+	   "PMU registers are undefined");
+}
+
 static void test_impdef(void)
 {
 	ok(TRY(S3_0_C11_C0_2) && TRY(S3_1_C11_C0_2) && TRY(S3_1_C15_C2_0) &&
@@ -166,6 +181,7 @@ void test_sysregs(void)
 	isb();
 	test_debug();
 	test_pmu();
+	test_no_debug();
 	test_impdef();
 	test_insns();
 }

@@ -53,6 +53,8 @@ bool console_guest_is_drained(struct domain *d);
 void console_tell_room(void);
 /* Whole hypervisor text line, no newline at the end. */
 void console_line(enum log_level level, const char *text);
+/* Half of the log waits: who has time waits too, before that is all of it. */
+bool console_is_behind(void);
 /* Wait until all is on the wire. */
 void console_sync(void);
 /* After this, output polls and no lock is taken (panic). */

@@ -15,6 +15,7 @@
 #define RESTART_LIMIT	 5   /* after crashes; the next one is the last */
 #define RESTART_DELAY_MS 100 /* of the second; doubled for each further one */
 #define RESTART_MAX_MS	 10000
+#define RESTART_SHARE	 9 /* times what the last start took, at least */
 #define RESTART_STABLE_S 60
 
 enum guest_phase {
@@ -38,6 +39,7 @@ struct guest {
 	struct work work;
 	struct timer timer; /* of CPU 0: until the next step */
 	struct domain *d;
+	u64 cost;	    /* ticks of its last start */
 	u64 started, until; /* ticks; until when it waits */
 	u64 left;	    /* when its last vCPU left; what let go sets it */
 	u64 scrub;	    /* ticks, of what the last life left */

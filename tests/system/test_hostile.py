@@ -41,7 +41,7 @@ def test_crash():
     expect(result, r"^\(sk\) d1 lost: crashed: .+", 1)
     expect(result, r"^\(sk\) d1 vcpu0: pc 0x0*30000[0-9a-f]+ ")
     expect(result, r"^\(sk\) d1 vcpu0: stage 1: 0x30000[0-9a-f]+ is IPA "
-           r"0x30000[0-9a-f]+, attributes ", 1)
+           r"0x30000[0-9a-f]+$", 1)
     expect(result, r"^\(sk\) d1 vcpu0: stage 2: nothing at 0x30000", 1)
     expect(result, r"^\(sk\) d1 vcpu0: exit \d+: esr 0x8[0-9a-f]+ pc 0x30000")
     expect_tap(result, 2)

@@ -443,8 +443,8 @@ static void test_errors(void **state)
 			 "too small (error -12)|");
 	max_piece = FRAME_SIZE;
 	g.memory = (DOMAIN_MAX_RAM + 1) * FRAME_SIZE;
-	refuses(-ENOSPC, "refused: web: memory: not enough free RAM, or pool "
-			 "too small (error -28)|");
+	refuses(-ENOMEM, "refused: web: memory: not enough free RAM, or pool "
+			 "too small (error -12)|");
 	g.memory = FRAME_SIZE;
 	map_direct_err = -ENOMEM;
 	refuses(-ENOMEM, "refused: web: no memory for its pool of 256 KiB|");

@@ -115,7 +115,8 @@ static void test_fails(void **state)
 static void start_first(struct domain *d)
 {
 	on_load = NULL;
-	assert_int_equal(guest_start(2), 0);
+	assert_int_equal(guest_start(2), -EBUSY); /* it will be */
+	assert_int_equal(guest_restart(2), 0);
 }
 
 /* Ordered to start when nobody knew yet that it cannot. */
@@ -464,6 +465,43 @@ static void test_create_last(void **state)
 	assert_non_null(strstr(trace, "flush reboot "));
 }
 
+static void destroy_second(struct domain *d)
+{
+	if (d->id == 1)
+		assert_int_equal(guest_destroy(2), 0);
+}
+
+/* Before it is its turn. */
+static void test_destroyed_before(void **state)
+{
+	(void)state;
+	add("a", RESTART_NEVER);
+	add("b", RESTART_NEVER);
+	on_load = destroy_second;
+	assert_true(boots());
+	work_all();
+	in_phase(1, GUEST_LIVE);
+	in_phase(2, GUEST_DOWN);
+	assert_int_equal(guests[2].nr_starts, 0);
+	assert_true(has_logged("d2 b: destroyed|"));
+}
+
+/* Its image is kept for the description. */
+static void test_created_restarts(void **state)
+{
+	(void)state;
+	boot_with_later();
+	assert_int_equal(guest_create_later("other"), 0);
+	work_all();
+	in_phase(2, GUEST_LIVE);
+	assert_int_equal(guests[2].desc.restart, RESTART_NEVER);
+	assert_int_equal(guest_restart(2), 0);
+	leaves(&guests[2]);
+	advance(now);
+	in_phase(2, GUEST_LIVE);
+	assert_int_equal(guests[2].nr_starts, 2);
+}
+
 /* Nothing is off while one is to be made, and is then if it cannot be. */
 static void test_create_meanwhile(void **state)
 {
@@ -501,6 +539,8 @@ int main(void)
 		cmocka_unit_test_setup(test_create_later_fails, setup),
 		cmocka_unit_test_setup(test_create_last, setup),
 		cmocka_unit_test_setup(test_create_meanwhile, setup),
+		cmocka_unit_test_setup(test_destroyed_before, setup),
+		cmocka_unit_test_setup(test_created_restarts, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

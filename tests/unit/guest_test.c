@@ -274,6 +274,46 @@ static void test_order_resets(void **state)
 	again_after(g, STOP_CRASH, 0);
 }
 
+/* An order while it waits: whatever the count was. */
+static void test_order_while_waiting(void **state)
+{
+	struct guest *g = boot_one(RESTART_ALWAYS);
+
+	(void)state;
+	again_after(g, STOP_CRASH, 0);
+	again_after(g, STOP_CRASH, 100 * MS);
+	ends(g, STOP_CRASH);
+	in_phase(1, GUEST_WAITING);
+	assert_int_equal(g->nr_crashes, 3);
+	assert_int_equal(guest_restart(1), 0);
+	work_all();
+	in_phase(1, GUEST_LIVE);
+	assert_int_equal(g->nr_quick | g->nr_crashes, 0);
+	again_after(g, STOP_CRASH, 0);
+}
+
+static void take_two_seconds(struct domain *d)
+{
+	now += 2 * SECOND;
+}
+
+/* Who is dear to start again does not have more than a tenth of the worker. */
+static void test_cost(void **state)
+{
+	struct guest *g = boot_one(RESTART_ALWAYS);
+
+	(void)state;
+	on_load = take_two_seconds;
+	again_after(g, STOP_RESET, 0);
+	assert_int_equal(g->cost, 2 * SECOND);
+	on_load = NULL;
+	now = g->started;
+	again_after(g, STOP_RESET, 18 * SECOND);
+	/* By its last start, which took no time. */
+	assert_int_equal(g->cost, 0);
+	again_after(g, STOP_RESET, 200 * MS);
+}
+
 /* Its memory is not there any more, or its image does not verify again. */
 static void test_refused_later(void **state)
 {
@@ -456,6 +496,8 @@ int main(void)
 		cmocka_unit_test_setup(test_mixed, setup),
 		cmocka_unit_test_setup(test_stable, setup),
 		cmocka_unit_test_setup(test_order_resets, setup),
+		cmocka_unit_test_setup(test_order_while_waiting, setup),
+		cmocka_unit_test_setup(test_cost, setup),
 		cmocka_unit_test_setup(test_refused_later, setup),
 		cmocka_unit_test_setup(test_drain, setup),
 		cmocka_unit_test_setup(test_drain_limit, setup),

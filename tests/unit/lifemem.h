@@ -266,7 +266,7 @@ void host_sysreg_write(const char *name, u64 val)
 	if (!strcmp(name, "vttbr_el2"))
 		__atomic_store_n(&vttbr[this_cpu()->id], val, __ATOMIC_RELAXED);
 	else
-		must(!strcmp(name, "tcr_el1"));
+		must(!strcmp(name, "tcr_el1") || !strcmp(name, "sctlr_el1"));
 }
 
 /* A VMID is flushed: no other CPU runs it. */

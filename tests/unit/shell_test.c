@@ -95,6 +95,14 @@ int guest_create_later(const char *name)
 
 static struct guest *g1 = &guests[1], *g3 = &guests[3];
 
+static unsigned int nr_logged;
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	assert_int_equal(level, LOG_WARNING);
+	nr_logged++;
+}
+
 static int setup(void **state)
 {
 	memset(guests, 0, sizeof(guests));
@@ -394,6 +402,8 @@ static void test_measurements(void **state)
 	while (measure_get(nr))
 		nr++;
 	assert_true(nr >= CONFIG_MAX_DOMAINS && nr >= 64 && nr < 1000);
+	/* Each that found no room is told. */
+	assert_int_equal(nr_logged, 1000 + 7 - nr);
 	assert_int_equal(measure_get(0)->domain, 3);
 	assert_int_equal(measure_get(1)->domain, 1);
 	assert_int_equal(measure_get(nr - 1)->domain, 9);

@@ -113,6 +113,8 @@ void host_sysreg_write(const char *name, u64 val)
 		vtcr = val;
 	else if (!strcmp(name, "tcr_el1"))
 		tcr = val;
+	else if (!strcmp(name, "sctlr_el1"))
+		sctlr = val;
 	else
 		fail_msg("%s written", name);
 }
@@ -214,9 +216,11 @@ static void test_registers(void **state)
 		mmfr0 = 0x1122334455667780UL | r;
 		assert_int_equal(stage2_ipa_bits(), ipa);
 		stage2_init_cpu();
-		assert_int_equal(nr_events, 2);
+		assert_int_equal(nr_events, 8);
 		assert_true(is_event(0, "vtcr_el2", vtcr));
 		assert_true(is_event(1, "isb", 0));
+		/* Its stage 2 is nobody's from the start. */
+		assert_int_equal(vttbr, image_pa(nobody).v);
 		assert_int_equal(vtcr & BITS(5, 0), 64 - ipa);
 		assert_int_equal(field_get(BITS(7, 6), vtcr), 1);
 		/* Write-back, inner shareable, 4 KiB */
@@ -463,9 +467,12 @@ static void test_leave(void **state)
 	stage2_leave();
 	assert_true(is_event(0, "tcr_el1", TCR_EPD0 | TCR_EPD1));
 	assert_true(is_event(1, "isb", 0));
-	assert_true(is_event(2, "vttbr_el2", image_pa(nobody).v));
+	/* Where EPD counts. */
+	assert_true(is_event(2, "sctlr_el1", SCTLR_EL1_RESET | SCTLR_M));
 	assert_true(is_event(3, "isb", 0));
-	assert_int_equal(nr_events, 4);
+	assert_true(is_event(4, "vttbr_el2", image_pa(nobody).v));
+	assert_true(is_event(5, "isb", 0));
+	assert_int_equal(nr_events, 6);
 	assert_int_equal(vttbr >> 48, 0);
 	/* Concatenated, as VTCR_EL2 has it, and empty. */
 	assert_true(is_aligned((u64)nobody, 2 * PAGE_SIZE));

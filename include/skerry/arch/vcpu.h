@@ -50,8 +50,8 @@ struct arch_vcpu {
 	u64 esr;   /* ESR_EL2 of the full entry being handled */
 	struct exit_record exits[NR_EXITS]; /* ring, for a crash dump */
 	u32 nr_exits;
-	/* Of arch_vcpu_note_fault(): FAR_EL2, PAR_EL1 of its translation. */
-	u64 fault_va, fault_par;
+	/* Of arch_vcpu_note_fault(): FAR_EL2, and what HPFAR_EL2 has. */
+	u64 fault_va, fault_ipa;
 	u64 el2_sp; /* its context is one of EL2 (the worker): SP; else 0 */
 };
 
