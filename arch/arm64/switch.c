@@ -73,6 +73,7 @@ void arch_vcpu_load(struct vcpu *v)
 		 * (A53 1530924, A72 1319367).
 		 */
 		sysreg_write(tcr_el1, TCR_EPD0 | TCR_EPD1);
+		isb();
 		/* Without the MMU, EPD would say nothing. */
 		sysreg_write(sctlr_el1, SCTLR_EL1_RESET | SCTLR_M);
 		sysreg_write(hcr_el2,

@@ -398,7 +398,8 @@ static void test_worker(void **state)
 	 * The last one's stage 2, but no walks any more; interrupts at EL2,
 	 * before any can come.
 	 */
-	assert_trace("tcr_el1=%#lx\nhcr_el2=%#lx\nisb\n", TCR_EPD0 | TCR_EPD1,
+	assert_trace("tcr_el1=%#lx\nisb\nsctlr_el1=%#lx\nhcr_el2=%#lx\nisb\n",
+		     TCR_EPD0 | TCR_EPD1, SCTLR_EL1_RESET | SCTLR_M,
 		     HCR_VM | HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
 	arch_vcpu_trap_wait(&b, true, true);
 	arch_vcpu_trap_wait(&b, false, false);
