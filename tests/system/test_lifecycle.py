@@ -191,7 +191,8 @@ def expect_balance(result, lives, swept=0):
 
 def stress(name, hyp, seed, cpus, lives, periods, level="error"):
     return Boot(name, [churn("a", seed), churn("b", seed + 1, ends=50),
-                       churn("c", seed + 2, cpus=1), loop(periods)],
+                       churn("c", seed + 2, cpus=1),
+                       loop(periods, late_us=200)],
                 cpus=cpus, hyp=hyp, timeout=400,
                 bootargs=f"stress={seed} lives={lives} loglevel={level}"
                 ).run()
