@@ -44,11 +44,11 @@ class Ram:
 class Monitor:
     """QEMU's, in a socket with a short path."""
 
-    def __init__(self):
+    def __init__(self, name):
         os.makedirs(WORK, exist_ok=True)
         self.path = os.path.relpath(
-            os.path.join(WORK, of_round("qmp-remains")))
-        self.out = os.path.join(WORK, of_round("ram-remains"))
+            os.path.join(WORK, of_round(f"qmp-{name}")))
+        self.out = os.path.join(WORK, of_round(f"ram-{name}"))
         if os.path.exists(self.path):
             os.remove(self.path)
 
@@ -89,7 +89,7 @@ def test_nothing_is_left(cpus):
     on the EL2 stack of its CPU. There its traps have pushed them; no guest is
     ever given that page. One with a CPU to itself is hardly ever saved, and
     nobody else's traps come there."""
-    monitor, seen = Monitor(), {}
+    monitor, seen = Monitor(f"remains-{cpus}"), {}
 
     def before():
         for _ in range(20 if cpus == 1 else 1):	# until it was saved once
