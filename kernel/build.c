@@ -294,9 +294,8 @@ static int fill(struct domain *d, const struct describe_guest *g)
 int build_domain(struct domain **d, unsigned int id,
 		 const struct describe_guest *g)
 {
-	int err = 0;
-
 	struct domain *was = *d, *now;
+	int err = 0;
 
 	/* Others that run at work points find it whole, or not at all. */
 	*d = NULL;

@@ -239,9 +239,8 @@ static void destroyed(struct guest *g)
 /* It runs while others are copied and judged. 0, or why it is down. */
 static int bring_up(struct guest *g)
 {
-	int err;
-
 	u64 begun = time_now();
+	int err;
 
 	timer_cancel(&g->timer);
 	g->gave_up = false;

@@ -51,7 +51,8 @@ static void print_guest(struct guest *g)
 	if (g->nr_starts > 1)
 		fmt_snprintf(text, sizeof(text), ", start %u after: %s",
 			     g->nr_starts, stop_names[g->reason]);
-	if (g->phase == GUEST_WAITING)
+	/* At boot it waits for its turn. */
+	if (g->phase == GUEST_WAITING && g->nr_starts)
 		fmt_snprintf(text, sizeof(text), ", %s, starts again in %lu ms",
 			     stop_names[g->reason],
 			     g->until > now ? time_to_us(g->until - now) / 1000

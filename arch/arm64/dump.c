@@ -20,8 +20,8 @@
 
 /*
  * HPFAR_EL2 has the IPA of a fault of stage 2 (Arm ARM D17.2.65), unless it was
- * one of permissions in the access itself. No AT: the guest could have its
- * walk abort in EL2.
+ * one of permissions, or external, in the access itself. No AT: the guest could
+ * have its walk abort in EL2.
  */
 void arch_vcpu_note_fault(struct vcpu *v)
 {
@@ -40,7 +40,7 @@ static void dump_walk(const struct vcpu *v)
 	struct pgtable_leaf leaf;
 
 	if ((ec != EC_IABT_LOW && ec != EC_DABT_LOW) ||
-	    (field_get(FSC_TYPE, v->arch.esr) == FSC_PERMISSION &&
+	    (field_get(FSC_TYPE, v->arch.esr) >= FSC_PERMISSION &&
 	     !(v->arch.esr & ESR_DABT_S1PTW))) {
 		line("d%u vcpu%u: stage 1: where %#lx leads is not known", id,
 		     v->id, va);

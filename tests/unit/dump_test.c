@@ -153,6 +153,7 @@ static void test_walk(void **state)
 		/* Permissions, and what is no abort. */
 		{0x9200000f, NULL},
 		{0x8200000f, NULL},
+		{0x82000010, NULL}, /* external */
 		{0x56000000, NULL},
 		{0x3a000000, NULL},
 	};
