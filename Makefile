@@ -26,7 +26,7 @@ export CONFIG CPUS MEM GIC CPU BOARD BOOT ICOUNT TIMEOUT QEMU_EXTRA KEY UNSIGNED
 .PHONY: all setup run test check check-static check-layers check-format \
         check-headers check-tidy unit size bench clean help menuconfig guests \
         coverage tools model
-all: $O/skerry.bin
+all: $O/skerry.bin $O/tools/placecheck
 
 help:
 	@echo 'make                  build/skerry.elf and build/skerry.bin'
@@ -36,7 +36,7 @@ help:
 	@echo 'make test             every test; ends with "N passed, N failed"'
 	@echo 'make check            static checks and unit tests only'
 	@echo 'make bench            measure, next to the figures without Skerry'
-	@echo 'make model            the life cycle of domains under spin; see docs/model.md'
+	@echo 'make model            the life cycle and wakes under spin; see docs/model.md'
 	@echo 'make mutants          changed FITs: none may be another guest (MUTANTS= SEED=)'
 	@echo 'make fuzz             the parsers under libFuzzer (FUZZ_RUNS=)'
 	@echo 'make soak             both of these, and lives of guests, for an hour or more'
@@ -68,7 +68,7 @@ $O/auto.conf: $(conf) tools/genconf.py Kconfig $(wildcard $(set-file))
 	$Q$(PY) tools/genconf.py $@ $(hdr) && touch $@
 $(hdr): $O/auto.conf ;
 
-standalone := clean help setup run test bench model %_defconfig
+standalone := clean help setup run test bench model %_defconfig %/placecheck
 ifneq ($(filter-out $(standalone),$(or $(MAKECMDGOALS),all)),)
 include $O/auto.conf
 endif
@@ -169,7 +169,13 @@ $O/tools/fitcheck: tools/fitcheck.c $(fit-srcs) $(tls) lib/mbedtls/config.h \
 	$(call run,HCC) $(HOSTCC) -std=gnu11 -O2 -Wall -Wextra -D__HOST__ -Iinclude \
 	  -Itests/host/include -Ithird_party/libfdt $(host-tls) -include $(hdr) \
 	  -o $@ $(filter %.c,$^) $(unit-fdt)
-tools: $O/tools/fitcheck
+# For all of them: whether vCPUs fit on CPUs. No configuration has more of each.
+$O/tools/placecheck: tools/placecheck.c kernel/place.c sched/admit.c lib/fmt.c \
+  $(wildcard include/skerry/*.h) Makefile
+	$(call run,HCC) $(HOSTCC) -std=gnu11 -O2 -Wall -Wextra -D__HOST__ -Iinclude \
+	  -Itests/host/include -DCONFIG_NR_CPUS=64 -DCONFIG_MAX_DOMAINS=255 \
+	  -DCONFIG_MAX_VCPUS=64 -DCONFIG_DEBUG=0 -o $@ $(filter %.c,$^)
+tools: $O/tools/fitcheck $O/tools/placecheck
 # Two links: the second one has the symbols of the first (panic backtraces).
 ldscript := $O/arch/arm64/skerry.lds
 $O/skerry.elf: $(ldscript) $(objs) tools/gensyms.py

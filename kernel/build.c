@@ -13,11 +13,11 @@
 #include <skerry/layout.h>
 #include <skerry/log.h>
 #include <skerry/panic.h>
+#include <skerry/place.h>
 #include <skerry/string.h>
 #include <skerry/work.h>
 
 u64 build_scrub_ticks;
-static u64 placed[CONFIG_NR_CPUS]; /* weight on each CPU */
 
 static void scrub(paddr_t pa, u64 size)
 {
@@ -33,26 +33,6 @@ static void scrub(paddr_t pa, u64 size)
 }
 
 /* --- CPUs ---------------------------------------------------------------- */
-
-/* Worst fit: the CPU of the mask with the least weight; CONFIG_NR_CPUS: none. */
-static unsigned int least_of(u64 mask)
-{
-	unsigned int best = CONFIG_NR_CPUS;
-
-	for (unsigned int c = 0; c < nr_cpus; c++)
-		if ((mask & BIT(c)) &&
-		    (best == CONFIG_NR_CPUS || placed[c] < placed[best]))
-			best = c;
-	return best;
-}
-
-/* Of those that the guest is not on yet, if there is one. */
-static unsigned int choose_cpu(u64 mask, u64 used)
-{
-	unsigned int best = least_of(mask & ~used);
-
-	return best == CONFIG_NR_CPUS ? least_of(mask) : best;
-}
 
 static int check_cpus(const struct describe_guest *g)
 {
@@ -71,20 +51,6 @@ static int check_cpus(const struct describe_guest *g)
 	return 0;
 }
 
-static void place(struct domain_home *h, const struct describe_guest *g)
-{
-	u64 used = 0;
-
-	h->weight = g->weight;
-	for (; h->nr_cpus < g->nr_vcpus; h->nr_cpus++) {
-		unsigned int c = choose_cpu(g->affinity[h->nr_cpus], used);
-
-		h->cpu[h->nr_cpus] = (u8)c;
-		used |= BIT(c);
-		placed[c] += h->weight;
-	}
-}
-
 static int add_vcpus(struct domain *d)
 {
 	for (unsigned int n = 0; n < d->nr_vcpus; n++) {
@@ -94,7 +60,7 @@ static int add_vcpus(struct domain *d)
 			return -ENOMEM;
 		v->domain = d;
 		v->id = n;
-		v->cpu = d->home.cpu[n];
+		v->cpu = place_of(d->id, n);
 		d->vcpus[n] = v;
 	}
 	return 0;
@@ -152,8 +118,7 @@ static void zero(u8 *p, u64 size)
 	}
 }
 
-/* As page_alloc_hyp(), which does not give way: it may be large. */
-static u8 *alloc_pool(u64 size)
+void *build_alloc_hyp(u64 size)
 {
 	u64 align = size < FRAME_SIZE ? PAGE_SIZE : FRAME_SIZE;
 	paddr_t pa;
@@ -164,11 +129,12 @@ static u8 *alloc_pool(u64 size)
 		check(!page_release(pa, size, PAGE_HYP, PAGE_OWNER_NONE));
 		return NULL;
 	}
+	work_point();
 	zero(direct_ptr(pa), size);
 	return direct_ptr(pa);
 }
 
-static void free_pool(u8 *base, u64 size)
+void build_free_hyp(void *base, u64 size)
 {
 	paddr_t pa = direct_pa(base);
 
@@ -208,8 +174,6 @@ static void free_home(unsigned int id, struct domain_home *h)
 
 		check(!page_release(r->pa, r->size, PAGE_OWNED, (u8)id));
 	}
-	for (; h->nr_cpus; h->nr_cpus--)
-		placed[h->cpu[h->nr_cpus - 1]] -= h->weight;
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -225,8 +189,9 @@ void build_stop(struct domain *d)
 void build_free(struct domain *d)
 {
 	free_home(d->id, &d->home);
+	place_free(d->id);
 	/* d itself is in the pool. */
-	free_pool(d->pool.base, d->pool.size);
+	build_free_hyp(d->pool.base, d->pool.size);
 }
 
 static struct domain *first(unsigned int id, const struct describe_guest *g)
@@ -242,10 +207,10 @@ static struct domain *first(unsigned int id, const struct describe_guest *g)
 			 g->name, g->memory / MIB, st.free / MIB);
 		return NULL;
 	}
-	base = alloc_pool(g->pool_size);
+	base = build_alloc_hyp(g->pool_size);
 	d = base ? new_domain(id, g, base) : NULL;
 	if (base && !d)
-		free_pool(base, g->pool_size);
+		build_free_hyp(base, g->pool_size);
 	if (!d)
 		log_warn("refused: %s: no memory for its pool of %lu KiB",
 			 g->name, g->pool_size / KIB);
@@ -265,7 +230,7 @@ static struct domain *again(struct domain *d, const struct describe_guest *g)
 		return d;
 	}
 	free_home(id, &home);
-	free_pool(base, g->pool_size);
+	build_free_hyp(base, g->pool_size);
 	log_warn("refused: %s: no memory in its pool", g->name);
 	return NULL;
 }
@@ -276,8 +241,6 @@ static int fill(struct domain *d, const struct describe_guest *g)
 	u64 low = min(g->memory, GUEST_RAM0_SIZE);
 	int err = 0;
 
-	if (!d->home.nr_cpus)
-		place(&d->home, g);
 	if (!d->home.nr_ram)
 		err = alloc_ram(d, GUEST_RAM0_BASE, low)
 			      ?: alloc_ram(d, GUEST_RAM1_BASE, g->memory - low);
@@ -300,12 +263,14 @@ int build_domain(struct domain **d, unsigned int id,
 	/* Others that run at work points find it whole, or not at all. */
 	*d = NULL;
 	if (!was)
-		err = check_cpus(g);
+		err = check_cpus(g) ?: place_guest(id, g);
 	if (err)
 		return err;
 	now = was ? again(was, g) : first(id, g);
-	if (!now)
+	if (!now) {
+		place_free(id);
 		return -ENOMEM;
+	}
 	err = fill(now, g);
 	if (!err) {
 		*d = now;

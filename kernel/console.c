@@ -17,6 +17,7 @@
 #include <skerry/machine.h>
 #include <skerry/pl011.h>
 #include <skerry/string.h>
+#include <skerry/trace.h>
 #include <skerry/watchdog.h>
 
 #define CTRL_A	 1
@@ -27,6 +28,7 @@
 #define NOBODY 0
 #define SHELL  (CONFIG_MAX_DOMAINS + 1)
 #define LOG    (CONFIG_MAX_DOMAINS + 2)
+#define TRACE  (CONFIG_MAX_DOMAINS + 3) /* a dump of it */
 
 /* All that `log` or `lastlog` prints, or most. */
 static char shell_text[2 * LOG_SIZE + 4 * KIB];
@@ -35,8 +37,9 @@ static struct {
 	struct spinlock lock; /* RANK_LOG: all but the input */
 	u64 base;	      /* 0: no UART */
 	bool panic;
-	bool raw; /* option rawcon: guests' characters at once */
-	bool irq; /* interrupts are set up */
+	bool raw;  /* option rawcon: guests' characters at once */
+	bool irq;  /* interrupts are set up */
+	bool sync; /* only what is no dump, which may be long */
 	enum log_level level;
 	/* What is being sent: a line, or a part, with what belongs to it. */
 	char wire[CONSOLE_LINE + 32];
@@ -45,6 +48,7 @@ static struct {
 	unsigned int open; /* the source whose line is unfinished */
 	u32 shown;	   /* position in the log */
 	bool tell;	   /* a guest's `tell` is set */
+	bool traced;	   /* a line of a dump was taken by this drain() */
 	struct console_ring shell;
 	/* Input; CPU 0. */
 	unsigned int input;
@@ -152,15 +156,31 @@ static bool send_guest(unsigned int id)
 	return true;
 }
 
+/*
+ * One line each time, the transmit interrupt asks for the next: a UART that
+ * takes all at once would else be fed until the end.
+ */
+static bool send_trace(void)
+{
+	char line[CONSOLE_LINE + 1];
+
+	if (con.traced || con.sync || !trace_dump_line(line, sizeof(line)))
+		return false;
+	con.traced = true;
+	send(TRACE, "(sk) ", line, true);
+	return true;
+}
+
 static bool send_next(void)
 {
 	if (con.panic)
 		return send_log();
-	for (unsigned int i = 0; i < LOG; i++) {
-		unsigned int id = con.turn = con.turn % LOG + 1;
+	for (unsigned int i = 0; i < TRACE; i++) {
+		unsigned int id = con.turn = con.turn % TRACE + 1;
 
 		if (id == LOG	  ? send_log()
 		    : id == SHELL ? send_shell()
+		    : id == TRACE ? send_trace()
 				  : send_guest(id))
 			return true;
 	}
@@ -169,13 +189,15 @@ static bool send_next(void)
 
 static void drain(void)
 {
+	con.traced = false;
 	do {
 		while (con.pos < con.len &&
 		       pl011_try_putc(con.base, con.wire[con.pos]))
 			con.pos++;
 	} while (con.pos >= con.len && send_next());
 	if (con.irq)
-		pl011_irq_mask(con.base, con.pos < con.len || con.tell);
+		pl011_irq_mask(con.base, con.pos < con.len || con.tell ||
+						 trace_is_dumping());
 }
 
 static void finish(void)
@@ -214,10 +236,12 @@ void console_line(enum log_level level, const char *text)
 void console_sync(void)
 {
 	lock();
+	con.sync = true;
 	while (con.base && con.pos < con.len) {
 		drain();
 		watchdog_refresh();
 	}
+	con.sync = false;
 	unlock();
 }
 

@@ -4,9 +4,11 @@
 
 #include <asm/barrier.h>
 #include <skerry/irq.h>
+#include <skerry/trace.h>
 
 void cpu_idle(void)
 {
+	trace(TRACE_IDLE, NULL, 0);
 	for (;;) {
 		struct vcpu *v;
 

@@ -9,10 +9,10 @@
 
 #include <libfdt.h>
 
+#include <skerry/admit.h>
 #include <skerry/dt.h>
 #include <skerry/fmt.h>
 #include <skerry/layout.h>
-#include <skerry/sched.h>
 #include <skerry/string.h>
 
 #define MAX_PA		BIT(48)
@@ -29,11 +29,20 @@
 /* A fingerprint as text, with its end. */
 #define PRINT_TEXT (2 * DESCRIBE_FINGERPRINT + 1)
 
-enum node_kind { CHOSEN, GUEST, FIT, KERNEL, RAMDISK, TREE, VCPU };
+enum node_kind {
+	CHOSEN = 1,
+	GUEST = 2,
+	FIT = 4,
+	KERNEL = 8,
+	RAMDISK = 16,
+	TREE = 32,
+	VCPU = 64,
+};
+enum wfi { WFI_NATIVE, WFI_TRAP };
 
 struct reader;
 struct rule {
-	enum node_kind kind; /* of the node that has the property */
+	u32 kinds; /* of the nodes that may have the property */
 	const char *name;
 	void (*read)(struct reader *r, const struct dt_prop *p);
 	u32 lo, hi;		   /* of one cell, or */
@@ -47,8 +56,11 @@ struct reader {
 	struct dt_node node;
 	const char *name, *child; /* child: "" in the guest's own node */
 	u32 address_cells, size_cells, pool_mib, off;
+	struct sched_params sched; /* of all vCPUs, or of the node being read */
+	u32 wfi;		   /* enum wfi; NO_NUMBER: not said */
 	u32 id; /* of the xen,vcpu node being read, and its mask */
-	u64 mask, vcpus_seen;
+	u64 mask;
+	const char *vcpu_nodes[DESCRIBE_MAX_VCPUS]; /* their names, or NULL */
 	struct describe_guest guest;
 	struct describe_chosen chosen;
 	struct describe_error *err;
@@ -259,6 +271,15 @@ static void read_affinity(struct reader *r, const struct dt_prop *p)
 		refuse(r, p->name, "\"%s\" is not a list of CPUs", list);
 }
 
+/* By itself, or a cell as in the rest of the description. */
+static void read_flag(struct reader *r, const struct dt_prop *p)
+{
+	if (p->len)
+		read_number(r, p);
+	else
+		store(r, 1);
+}
+
 #define NUMBER(l, h, f) read_number, .lo = l, .hi = h, FIELD(f)
 #define CHOICE(l, w, f) read_choice, .choices = l, .why = w, FIELD(f)
 #define FIELD(f)	.field = offsetof(struct reader, f)
@@ -280,14 +301,23 @@ static const struct rule rules[] = {
 	{GUEST, "nr_spis", NUMBER(0, MAX_SPIS, guest.nr_spis)},
 	{GUEST, "xen,domain-p2m-mem-mb", NUMBER(1, MAX_POOL_MIB, pool_mib)},
 	{GUEST, "skerry,min-version", NUMBER(0, ~0U, guest.min_version)},
+	/* In the order of enum wfi. */
 	{GUEST, "skerry,wfi",
-	 CHOICE("native\0trap\0", "must be \"trap\" or \"native\"",
-		guest.wfi_trap)},
+	 CHOICE("native\0trap\0", "must be \"trap\" or \"native\"", wfi)},
 	/* What this version can only leave off. */
 	{GUEST, "xen,enhanced", .read = read_disabled},
 	{GUEST, "passthrough", .read = read_disabled},
-	{GUEST, "skerry,weight", NUMBER(1, SCHED_MAX_WEIGHT, guest.weight)},
-	{GUEST, "skerry,slice-us", NUMBER(100, 1000000, guest.slice_us)},
+	{GUEST | VCPU, "skerry,weight",
+	 NUMBER(1, SCHED_MAX_WEIGHT, sched.weight)},
+	{GUEST | VCPU, "skerry,slice-us", NUMBER(100, 1000000, sched.slice_us)},
+	{GUEST | VCPU, "skerry,period-us",
+	 NUMBER(SCHED_MIN_PERIOD_US, SCHED_MAX_PERIOD_US, sched.period_us)},
+	{GUEST | VCPU, "skerry,budget-us",
+	 NUMBER(SCHED_MIN_BUDGET_US, SCHED_MAX_PERIOD_US, sched.budget_us)},
+	{GUEST | VCPU, "skerry,deadline-us",
+	 NUMBER(SCHED_MIN_BUDGET_US, SCHED_MAX_PERIOD_US, sched.deadline_us)},
+	{GUEST | VCPU, "skerry,extra-time", read_flag, .hi = 1,
+	 FIELD(sched.extra_time)},
 	/* In the order of enum restart. */
 	{GUEST, "skerry,restart",
 	 CHOICE("never\0on-crash\0always\0",
@@ -300,9 +330,7 @@ static const struct rule rules[] = {
 	{GUEST, "sve", NUMBER(0, 0, off)},
 	{GUEST, "trap-unmapped-accesses", NUMBER(1, 1, off)},
 	{KERNEL, "bootargs", .read = read_bootargs},
-	{RAMDISK, "bootargs", .read = refuse_bootargs},
-	{TREE, "bootargs", .read = refuse_bootargs},
-	{FIT, "bootargs", .read = refuse_bootargs},
+	{RAMDISK | TREE | FIT, "bootargs", .read = refuse_bootargs},
 	{FIT, "skerry,config", .read = read_config},
 	{VCPU, "id", NUMBER(0, DESCRIBE_MAX_VCPUS - 1, id)},
 	{VCPU, "hard-affinity", .read = read_affinity},
@@ -314,8 +342,6 @@ static const char unsupported[] =
 	"xen,static-mem\0xen,static-heap\0xen,sci_type\0xen,shared-mem\0"
 	"xen,shm-id\0xen,reg\0xen,path\0xen,force-assign-without-iommu\0"
 	"xen,passthrough\0xen,evtchn\0xen,dom0-bootargs\0"
-	"skerry,period-us\0skerry,budget-us\0skerry,deadline-us\0"
-	"skerry,extra-time\0"
 	"skerry,role\0skerry,dma";
 static const char unsupported_nodes[] =
 	"skerry,vbd\0skerry,vif\0"
@@ -339,7 +365,7 @@ static void read_prop(struct reader *r, enum node_kind kind,
 		      const struct dt_prop *p)
 {
 	for (const struct rule *u = rules; u < rules + ARRAY_SIZE(rules); u++) {
-		if (u->kind != kind || strcmp(u->name, p->name))
+		if (!(u->kinds & kind) || strcmp(u->name, p->name))
 			continue;
 		r->rule = u;
 		if (u->read)
@@ -402,6 +428,8 @@ static void read_module(struct reader *r, struct page_bank *m,
 
 static void read_vcpu(struct reader *r)
 {
+	const struct sched_params all = r->sched;
+
 	r->id = NO_NUMBER;
 	r->mask = ~0UL;
 	read_props(r, VCPU);
@@ -412,10 +440,12 @@ static void read_vcpu(struct reader *r)
 		       r->guest.nr_vcpus);
 	if (r->refused)
 		return;
-	if (r->vcpus_seen & BIT(r->id))
+	if (r->vcpu_nodes[r->id])
 		refuse(r, "id", "%u: described twice", r->id);
-	r->vcpus_seen |= BIT(r->id);
+	r->vcpu_nodes[r->id] = r->child;
 	r->guest.affinity[r->id] = r->mask;
+	r->guest.sched[r->id] = r->sched;
+	r->sched = all;
 }
 
 /* Name the first compatible that we know of, else the first; or "missing". */
@@ -519,6 +549,38 @@ static void check_guest(struct reader *r)
 	g->pool_size = max(r->pool_mib * MIB, align_up(pool, 64 * KIB));
 }
 
+static void check_sched(struct reader *r, struct sched_params *s)
+{
+	char why[ADMIT_WHY];
+	const char *prop;
+
+	if (!s->deadline_us)
+		s->deadline_us = s->period_us;
+	prop = admit_check(s, why);
+	if (prop)
+		refuse(r, prop, "%s", why);
+}
+
+/* When all nodes are read, as each vCPU has something of two. */
+static void check_vcpus(struct reader *r)
+{
+	struct describe_guest *g = &r->guest;
+
+	for (unsigned int i = 0; !r->refused && i < g->nr_vcpus; i++) {
+		struct sched_params *s = &g->sched[i];
+
+		if (s->budget_us && r->wfi == WFI_NATIVE)
+			refuse(r, "skerry,wfi",
+			       "a deadline vCPU's WFI always traps");
+		/* The node to blame; a vCPU's only where it says otherwise. */
+		if (memcmp(s, &r->sched, sizeof(*s)))
+			r->child = r->vcpu_nodes[i];
+		check_sched(r, s);
+		r->child = "";
+	}
+	g->wfi_trap = r->wfi == WFI_TRAP;
+}
+
 int describe_guest(const struct dt_node *node, struct describe_guest *out,
 		   struct describe_error *err)
 {
@@ -529,9 +591,9 @@ int describe_guest(const struct dt_node *node, struct describe_guest *out,
 		.err = err,
 		.address_cells = 2,
 		.size_cells = 1, /* DT spec 2.3.5 */
+		.wfi = NO_NUMBER,
+		.sched = {.weight = SCHED_WEIGHT, .slice_us = SCHED_SLICE_US},
 		.guest = {.nr_spis = GUEST_MIN_SPIS,
-			  .weight = SCHED_WEIGHT,
-			  .slice_us = SCHED_SLICE_US,
 			  .fit_node = "",
 			  .bootargs = ""},
 	};
@@ -541,7 +603,10 @@ int describe_guest(const struct dt_node *node, struct describe_guest *out,
 	read_name(&r);
 	read_props(&r, GUEST);
 	check_guest(&r);
+	for (unsigned int i = 0; i < DESCRIBE_MAX_VCPUS; i++)
+		r.guest.sched[i] = r.sched;
 	read_children(&r, read_child);
+	check_vcpus(&r);
 	if (!r.guest.fit.size && !r.guest.kernel.size)
 		refuse(&r, "multiboot,kernel", "missing");
 	*out = r.guest;

@@ -16,13 +16,17 @@
 #include <skerry/machine.h>
 #include <skerry/measure.h>
 #include <skerry/panic.h>
+#include <skerry/place.h>
 #include <skerry/string.h>
+#include <skerry/work.h>
 
+#define HELD_PPM      900000
 #define DRAIN_STEP_MS 5
 #define DRAIN_MAX_MS  1000 /* 1 KiB at 9600 baud */
 
 struct guest guests[CONFIG_MAX_DOMAINS + 1];
 enum when_all_off guest_when_all_off;
+static bool starting_all;
 
 /* What guest_create_later() was asked for. */
 static struct {
@@ -59,7 +63,7 @@ void guest_left(unsigned int id)
 	kick(&guests[id]);
 }
 
-static struct guest *find(unsigned int id)
+struct guest *guest_find(unsigned int id)
 {
 	/* Partner: set_phase(). */
 	if (!id || id > CONFIG_MAX_DOMAINS ||
@@ -81,37 +85,31 @@ static int give_order(struct guest *g, enum guest_order order,
 	return 0;
 }
 
-/* Its image is still there. */
-static bool may_start(const struct guest *g)
-{
-	return READ_ONCE(g->desc.restart) != RESTART_NEVER ||
-	       READ_ONCE(g->created);
-}
-
 int guest_start(unsigned int id)
 {
-	struct guest *g = find(id);
+	struct guest *g = guest_find(id);
 
 	if (!g)
 		return -ENOENT;
 	if (READ_ONCE(g->phase) != GUEST_DOWN)
 		return -EBUSY;
-	return may_start(g) ? give_order(g, ORDER_START, STOP_NONE) : -EACCES;
+	return guest_may_start(g) ? give_order(g, ORDER_START, STOP_NONE)
+				  : -EACCES;
 }
 
 int guest_restart(unsigned int id)
 {
-	struct guest *g = find(id);
+	struct guest *g = guest_find(id);
 
 	if (!g)
 		return -ENOENT;
-	return may_start(g) ? give_order(g, ORDER_RESTART, STOP_RESTART)
-			    : -EACCES;
+	return guest_may_start(g) ? give_order(g, ORDER_RESTART, STOP_RESTART)
+				  : -EACCES;
 }
 
 int guest_destroy(unsigned int id)
 {
-	struct guest *g = find(id);
+	struct guest *g = guest_find(id);
 
 	if (!g)
 		return -ENOENT;
@@ -144,8 +142,39 @@ static void drop_order(struct guest *g, u32 order)
 
 static void set_phase(struct guest *g, enum guest_phase phase)
 {
-	/* Partner: find(), to which a slot is what its phase says. */
+	/* Partner: guest_find(), to which a slot is what its phase says. */
 	store_release(&g->phase, (u32)phase);
+}
+
+static void log_started(const struct domain *d)
+{
+	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
+		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
+}
+
+static void let_run(struct guest *g)
+{
+	struct domain *d = g->d;
+
+	g->held = false;
+	g->started = time_now();
+	g->nr_starts++;
+	set_phase(g, GUEST_LIVE);
+	/* Partner: whoever looks through domains[] on another CPU. */
+	store_release(&domains[d->id], d);
+	console_give_input(d);
+	domain_start(d);
+}
+
+/* At boot: it could leave the worker no time to start the others. */
+static bool is_held(const struct domain *d)
+{
+	bool held = false;
+
+	for (unsigned int n = 0; n < d->nr_vcpus; n++)
+		held |= d->vcpus[n]->cpu == WORKER_CPU &&
+			guests[d->id].desc.sched[n].budget_us;
+	return held && starting_all && place_ppm(WORKER_CPU) > HELD_PPM;
 }
 
 /* It is loaded; what it is goes on record first. */
@@ -157,11 +186,12 @@ static void start(struct guest *g, const struct image *img, u64 verify, u64 copy
 	struct measurement m = {.domain = g->id, .version = img->fit.version};
 	char hex[2 * SHA256_SIZE + 1];
 
+	work_point();
 	/* What was loaded is in memory; no I-cache may hold older contents. */
 	cache_inval_icache_all();
 	for (unsigned int n = 0; n < d->nr_vcpus; n++)
-		sched_place(d->vcpus[n], d->vcpus[n]->cpu, g->desc.weight,
-			    g->desc.slice_us);
+		sched_place(d->vcpus[n], d->vcpus[n]->cpu, &g->desc.sched[n],
+			    g->budget_from[n]);
 	m.key = img->fit.key ? img->fit.key->name : NULL;
 	memcpy(m.name, d->name, sizeof(m.name));
 	memcpy(m.digest, img->load.digest, SHA256_SIZE);
@@ -172,22 +202,21 @@ static void start(struct guest *g, const struct image *img, u64 verify, u64 copy
 			 d->id, d->name, m.key, m.version, hex);
 	else
 		log_warn("d%u %s: UNSIGNED, sha256 %s", d->id, d->name, hex);
-	log_line("d%u %s: started, %u vCPU%s, %lu MiB", d->id, d->name,
-		 d->nr_vcpus, d->nr_vcpus == 1 ? "" : "s", d->memory / MIB);
-	g->started = time_now();
-	g->nr_starts++;
-	set_phase(g, GUEST_LIVE);
-	/* Partner: whoever looks through domains[] on another CPU. */
-	store_release(&domains[d->id], d);
-	console_give_input(d);
+	work_point();
+	g->held = is_held(d);
+	if (g->held)
+		return;
+	log_started(d);
+	work_point();
 	was_away = time_now() - g->left;
-	domain_start(d);
+	let_run(g);
 	work_point();
 	/* It did not wait for this line. */
 	if (g->nr_starts > 1)
 		log_line("d%u %s: was away for %lu ticks, scrub %lu, verify %lu, copy %lu",
 			 g->id, g->desc.name, was_away, g->scrub, verified,
 			 copied);
+	work_point();
 }
 
 /* Down, all that it had is given back. */
@@ -268,7 +297,7 @@ static void check_all_off(void)
 	later.asked = READ_ONCE(later.busy);
 	if (later.asked)
 		return;
-	log_line("all guests are off");
+	log_at(LOG_NOTICE, "all guests are off");
 	console_sync();
 	switch (guest_when_all_off) {
 	case ALL_OFF_POWEROFF:
@@ -283,8 +312,9 @@ static void check_all_off(void)
 /* The scheduler's record of all its vCPUs. */
 static void report(const struct domain *d)
 {
-	u32 wakes[ARRAY_SIZE(d->vcpus[0]->sched.wakes)] = {0};
-	u64 ran = 0, worst = 0, nr = 0;
+	u64 wakes[SCHED_WAKES] = {0};
+	u64 ran = 0, worst = 0, nr = 0, missed = 0, exhausted = 0;
+	bool server = false;
 	char text[160] = "";
 	size_t len = 0;
 
@@ -293,21 +323,30 @@ static void report(const struct domain *d)
 
 		ran += s->ran;
 		worst = max(worst, s->worst_wake);
+		server |= sched_is_server(s);
+		missed += s->nr_missed;
+		exhausted += s->nr_exhausted;
 		for (unsigned int n = 0; n < ARRAY_SIZE(wakes); n++)
-			wakes[n] += s->wakes[n];
+			wakes[n] += d->vcpus[i]->wakes[n];
 	}
 	for (unsigned int n = 0; n < ARRAY_SIZE(wakes); n++) {
 		nr += wakes[n];
 		if (wakes[n] && len < sizeof(text))
 			len += (size_t)fmt_snprintf(text + len,
 						    sizeof(text) - len,
-						    "%s%u within %lu ns",
+						    "%s%lu within %lu ns",
 						    len ? ", " : ": ", wakes[n],
 						    time_to_ns(2UL << n));
 	}
 	log_line("d%u %s: ran %lu us", d->id, d->name, time_to_us(ran));
-	log_line("d%u %s: woken %lu times, at worst in %lu ns%s", d->id,
-		 d->name, nr, time_to_ns(worst), text);
+	work_point();
+	if (nr)
+		log_line("d%u %s: woken %lu times, at worst in %lu ns%s", d->id,
+			 d->name, nr, time_to_ns(worst), text);
+	work_point();
+	if (server)
+		log_line("d%u %s: deadline missed %lu times, budget used up %lu times",
+			 d->id, d->name, missed, exhausted);
 }
 
 /* Where its vCPUs were: only now they are all out of the guest. */
@@ -373,6 +412,8 @@ static void tear_down(struct guest *g)
 	s64 delay;
 
 	dump(d);
+	for (unsigned int n = 0; n < d->nr_vcpus; n++)
+		g->budget_from[n] = sched_budget_from(d->vcpus[n]);
 	WRITE_ONCE(domains[g->id], NULL);
 	cpu_sync();
 	report(d);
@@ -392,8 +433,11 @@ static void tear_down(struct guest *g)
 	if (g->reason != STOP_CRASH && g->reason != STOP_WATCHDOG)
 		log_line("d%u %s: %s", g->id, g->desc.name,
 			 stop_names[g->reason]);
-	if (delay >= 0)
-		wait_or_start(g, delay);
+	/* Who reads that it is off finds the input with the next one. */
+	if (delay < 0)
+		return;
+	work_point();
+	wait_or_start(g, delay);
 }
 
 /* Its vCPUs have left. */
@@ -452,7 +496,7 @@ static bool is_down(struct guest *g)
 	enum guest_order order = take_order(g);
 
 	/* Ordered before its image was given back, it may not start any more. */
-	if (g->phase == GUEST_NONE || !may_start(g) ||
+	if (g->phase == GUEST_NONE || !guest_may_start(g) ||
 	    (order != ORDER_START && order != ORDER_RESTART))
 		return order != ORDER_NONE;
 	g->nr_quick = g->nr_crashes = 0;
@@ -502,7 +546,8 @@ static void init_slot(struct guest *g, const struct describe_guest *desc)
 	g->d = NULL;
 	g->reason = STOP_NONE;
 	g->nr_starts = g->nr_quick = g->nr_crashes = 0;
-	g->created = g->gave_up = false;
+	g->created = g->gave_up = g->held = false;
+	memset(g->budget_from, 0, sizeof(g->budget_from));
 	__atomic_store_n(&g->order, ORDER_NONE, __ATOMIC_RELAXED);
 	set_phase(g, GUEST_DOWN);
 }
@@ -565,6 +610,7 @@ void guest_start_all(void)
 	bool any = has_later, cancelled = false;
 
 	image_read_keys(&chosen);
+	starting_all = true;
 	/* Who is destroyed before it is its turn does not start. */
 	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
 		if (guests[i].phase == GUEST_DOWN &&
@@ -579,13 +625,25 @@ void guest_start_all(void)
 		err = bring_up(g);
 		any |= !err;
 		cancelled |= err == -ECANCELED;
-		/* Memory may be found later, a signature not. */
-		if (err && err != -ENOMEM && err != -ECANCELED)
+		/* Memory and time may be found later, a signature not. */
+		if (err && err != -ENOMEM && err != -ENOSPC && err != -ECANCELED)
 			g->desc.restart = RESTART_NEVER;
-		if (may_start(g))
+		if (guest_may_start(g))
 			image_keep(&g->desc);
 	}
 	image_free_rest();
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		if (guests[i].held) {
+			log_started(guests[i].d);
+			work_point();
+		}
+	/* All of them, before the worker is preempted. */
+	starting_all = false;
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		if (guests[i].held) {
+			let_run(&guests[i]);
+			obey(&guests[i]);
+		}
 	if (cancelled)
 		check_all_off();
 	else if (!any)

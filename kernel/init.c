@@ -24,10 +24,12 @@
 #include <skerry/panic.h>
 #include <skerry/pl031.h>
 #include <skerry/ptimer.h>
+#include <skerry/pvtime.h>
 #include <skerry/sections.h>
 #include <skerry/selftest.h>
 #include <skerry/stress.h>
 #include <skerry/string.h>
+#include <skerry/trace.h>
 #include <skerry/watchdog.h>
 
 #define DTB_MAX (2 * MIB) /* arm64 boot protocol */
@@ -38,7 +40,7 @@ unsigned int nr_cpus = 1;
 /* Parts of a domain in the order of their making. */
 const struct domain_part *const domain_parts[] = {
 	&stage2_part, &vgic_part, &ptimer_part, &vpl011_part,
-	&pl031_part,  &wdt_part,  NULL,
+	&pl031_part,  &wdt_part,  &pvtime_part, NULL,
 };
 
 static u64 entry_tick;
@@ -50,7 +52,6 @@ static void init_this_cpu(unsigned int id)
 	struct cpu *cpu = &cpus[id];
 
 	cpu->id = id;
-	list_init(&cpu->timers);
 	sched_init_cpu(id);
 }
 
@@ -308,6 +309,7 @@ void init_first_guest(void)
 static void start_guests(struct work *w __unused)
 {
 	guest_start_all();
+	/* At once: some that run now may leave the worker no time. */
 	log_memory();
 	console_give_input(NULL);
 }
@@ -339,6 +341,7 @@ void init_main(u64 dtb, u64 image_addr, u64 tick)
 	console_init_irq();
 	init_clock();
 	watchdog_init();
+	trace_init();
 	log_line("%u CPUs, GICv%u with %u list registers, %u-bit IPA, timer %lu Hz",
 		 nr_cpus, gic_version(), gic_nr_lrs(), stage2_ipa_bits(),
 		 time_freq());

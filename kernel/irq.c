@@ -14,6 +14,7 @@
 #include <skerry/layout.h>
 #include <skerry/log.h>
 #include <skerry/machine.h>
+#include <skerry/trace.h>
 #include <skerry/work.h>
 
 #define SGI_IPI 0
@@ -23,27 +24,20 @@ void irq_init_cpu(void)
 	unsigned int id = this_cpu()->id;
 
 	this_cpu()->vtimer_intid = machine.vtimer_intid;
+	this_cpu()->htimer_intid = machine.htimer_intid;
 	gic_enable(machine.vtimer_intid, id, true);
 	gic_enable(machine.htimer_intid, id, true);
 	if (machine.gic.maint_intid)
 		gic_enable(machine.gic.maint_intid, id, true);
 }
 
-static void ack_and_end(u32 intid)
-{
-	gic_eoi(intid);
-	gic_deactivate(intid);
-}
-
-static void handle_other(u32 intid)
+static __noinline void handle_other(u32 intid)
 {
 	struct cpu *cpu = this_cpu();
 	struct vcpu *v = cpu->current;
 	unsigned int kind = CPU_IRQ_OTHER;
 
-	if (likely(intid == machine.htimer_intid)) {
-		time_irq();
-	} else if (intid == machine.gic.maint_intid) {
+	if (intid == machine.gic.maint_intid) {
 		kind = CPU_IRQ_MAINT;
 		/* A level: its cause goes before it is deactivated. */
 		if (v && v->vgic.loaded)
@@ -58,7 +52,8 @@ static void handle_other(u32 intid)
 		gic_disable(intid);
 	}
 	cpu->nr_irqs[kind]++;
-	ack_and_end(intid);
+	gic_eoi(intid);
+	gic_deactivate(intid);
 }
 
 int irq_handle(void)
@@ -66,6 +61,8 @@ int irq_handle(void)
 	struct cpu *cpu = this_cpu();
 	u32 intid = gic_ack();
 
+	if (unlikely(READ_ONCE(cpu->trace.on)))
+		trace_put(TRACE_IRQ, cpu->current, intid);
 	if (likely(intid == cpu->vtimer_intid)) {
 		struct vcpu *v = cpu->current;
 
@@ -81,9 +78,15 @@ int irq_handle(void)
 			gic_deactivate(intid);
 		return 0;
 	}
+	if (likely(intid == cpu->htimer_intid)) {
+		time_irq();
+		cpu->nr_irqs[CPU_IRQ_OTHER]++;
+		gic_end(intid);
+		return 1;
+	}
 	if (intid == SGI_IPI) {
 		cpu->nr_irqs[CPU_IRQ_IPI]++;
-		ack_and_end(intid);
+		gic_end(intid);
 		ipi_handle();
 		return 1;
 	}

@@ -15,7 +15,7 @@
 
 #define KEEP_MIN (16 * KIB)
 #define KEEP_MAX (64 * KIB)
-#define VERSION	 1
+#define VERSION	 2
 
 struct header {
 	char magic[8];

@@ -285,13 +285,13 @@ int load_guest(struct domain *d, const struct describe_guest *g,
 			      img->dtb.at.size, PARTIAL_ROOM);
 	if (img->dtb.at.size)
 		room += PARTIAL_ROOM;
-	fdt = page_alloc_hyp(room);
+	fdt = build_alloc_hyp(room);
 	if (!fdt) {
 		log_warn("refused: %s: no memory for its device tree", g->name);
 		return -ENOMEM;
 	}
 	err = put_image(&l, &h, entry, dtb, fdt);
-	page_free_hyp(fdt, room);
+	build_free_hyp(fdt, room);
 	d->vcpus[0]->on_entry = entry;
 	d->vcpus[0]->on_arg = dtb;
 	return err;

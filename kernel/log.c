@@ -8,9 +8,10 @@
 #include <skerry/console.h>
 #include <skerry/fmt.h>
 #include <skerry/keep.h>
+#include <skerry/string.h>
 #include <skerry/time.h>
 
-const char *const log_levels[] = {"error", "warning", "info", "debug"};
+const char *const log_levels[] = {"notice", "error", "warning", "info", "debug"};
 
 static struct {
 	char text[LOG_SIZE];
@@ -23,41 +24,52 @@ u32 log_end(void)
 	return ring.end;
 }
 
-static void put(char c)
+/* Oldest lines go until there is room for n characters. */
+static void make_room(u32 n)
 {
-	if (ring.end - ring.start == LOG_SIZE)
+	while (ring.end + n - ring.start > LOG_SIZE)
 		while (ring.text[ring.start++ % LOG_SIZE] != '\n')
 			;
-	ring.text[ring.end++ % LOG_SIZE] = c;
 }
 
 void log_append(enum log_level level, const char *text)
 {
 	char r[LOG_RECORD];
+	u32 n, room;
 
 	fmt_snprintf(r, sizeof(r), "%u%12lu %s", level,
 		     time_now() / max(time_freq() / 1000, 1UL), text);
-	for (char *p = r; *p; p++) {
-		*p = *p == '\n' ? ' ' : *p;
-		put(*p);
-	}
-	put('\n');
+	n = (u32)strlen(r);
+	for (char *p = r; (p = memchr(p, '\n', (size_t)(r + n - p)));)
+		*p = ' ';
 	keep_line(r);
+	r[n++] = '\n';
+	make_room(n);
+	room = min(n, LOG_SIZE - ring.end % LOG_SIZE);
+	memcpy(ring.text + ring.end % LOG_SIZE, r, room);
+	memcpy(ring.text, r + room, n - room);
+	ring.end += n;
 }
 
 bool log_read(u32 *pos, char r[LOG_RECORD])
 {
+	const char *end = NULL;
 	size_t n = 0;
 
 	if (*pos - ring.start > ring.end - ring.start)
 		*pos = ring.start;
-	while (*pos != ring.end) {
-		char c = ring.text[(*pos)++ % LOG_SIZE];
+	/* A line is shorter than a record; some are in two parts. */
+	while (*pos != ring.end && !end) {
+		u32 at = *pos % LOG_SIZE;
+		u32 len = min(ring.end - *pos, LOG_SIZE - at);
 
-		if (c == '\n')
-			break;
-		if (n < LOG_RECORD - 1)
-			r[n++] = c;
+		end = memchr(ring.text + at, '\n', len);
+		if (end)
+			len = (u32)(end - ring.text) - at;
+		*pos += len + !!end;
+		len = min(len, (u32)(LOG_RECORD - 1 - n));
+		memcpy(r + n, ring.text + at, len);
+		n += len;
 	}
 	r[n] = 0;
 	return n;

@@ -469,6 +469,19 @@ static void read_node(void)
 		read();
 }
 
+/* Zeros for spaces, none of them but at the end after another. */
+static void split_words(char *text, size_t size)
+{
+	char *to = text;
+
+	for (const char *c = text; *c; c++)
+		if (*c != ' ')
+			*to++ = *c;
+		else if (to > text && to[-1])
+			*to++ = 0;
+	memset(to, 0, size - (size_t)(to - text));
+}
+
 /* Command line, and the node that stdout-path gives or has an alias for. */
 static void read_chosen(const void *fdt)
 {
@@ -482,8 +495,7 @@ static void read_chosen(const void *fdt)
 	if (p.data && !copy_string(machine.cmdline, sizeof(machine.cmdline), p))
 		die("chosen: bootargs: not a string of at most %u characters",
 		    (unsigned int)sizeof(machine.cmdline) - 1);
-	for (char *c = machine.cmdline; *c; c++)
-		*c = *c == ' ' ? 0 : *c;
+	split_words(machine.cmdline, sizeof(machine.cmdline));
 	p = dt_find(&chosen, "stdout-path");
 	path = p.data;
 	while (n < p.len && path[n] && path[n] != ':')
@@ -587,8 +599,12 @@ void machine_parse(const void *fdt, u64 max_size)
 
 bool machine_has_option(const char *word)
 {
-	return fdt_stringlist_contains(machine.cmdline,
-				       sizeof(machine.cmdline) - 1, word);
+	const char *c = machine.cmdline, *end = c + sizeof(machine.cmdline);
+
+	/* The last byte is 0, and a word that is empty is no word. */
+	while (c < end && *c && strcmp(c, word))
+		c += strlen(c) + 1;
+	return c < end && *c;
 }
 
 int machine_get_number(const char *name, u32 min, u32 max)
@@ -597,10 +613,9 @@ int machine_get_number(const char *name, u32 min, u32 max)
 	size_t len = strlen(name);
 	u32 n = 0;
 
-	/* The last byte is 0. */
-	while (c < end && strncmp(c, name, len))
+	while (c < end && *c && strncmp(c, name, len))
 		c += strlen(c) + 1;
-	if (c >= end)
+	if (c >= end || !*c)
 		return -1;
 	for (c += len; *c >= '0' && *c <= '9' && n <= max; c++)
 		n = n * 10 + (u32)(*c - '0');

@@ -6,6 +6,7 @@
  */
 #include <skerry/console.h>
 
+#include <skerry/admit.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 #include <skerry/fmt.h>
@@ -13,14 +14,16 @@
 #include <skerry/image.h>
 #include <skerry/measure.h>
 #include <skerry/page.h>
+#include <skerry/place.h>
 #include <skerry/string.h>
+#include <skerry/trace.h>
 
-#define print(fmt, ...) console_shell("(sk) " fmt "\n", ##__VA_ARGS__)
+#include "shell_priv.h"
 
-static char line[80];
+static char line[SHELL_LINE];
 static unsigned int len;
 
-static const char *state_of(const struct guest *g)
+const char *shell_state(const struct guest *g)
 {
 	static const char *const live[] = {
 		[DOMAIN_RUNNING] = "running",
@@ -62,34 +65,29 @@ static void print_guest(struct guest *g)
 			     ", left down after %u crashes in a row",
 			     g->nr_crashes);
 	print("d%-3u %-16s %-13s %2u vCPUs %6lu MiB%s%s", g->id, g->desc.name,
-	      state_of(g), g->desc.nr_vcpus, g->desc.memory / MIB,
+	      shell_state(g), g->desc.nr_vcpus, g->desc.memory / MIB,
 	      g->desc.fit.size ? "" : " UNSIGNED", text);
 }
 
 static void print_vcpus(struct guest *g)
 {
 	const struct domain *d = g->d;
+	char text[ADMIT_TEXT];
 
 	for (unsigned int i = 0; g->phase == GUEST_LIVE && i < d->nr_vcpus; i++) {
 		const struct vcpu *v = d->vcpus[i];
 		bool on = READ_ONCE(v->state) != VCPU_OFF,
 		     runs = READ_ONCE(cpus[v->cpu].sched.running) == v;
-		u64 ran = READ_ONCE(v->sched.ran);
-		u64 since = READ_ONCE(v->sched.since);
 
-		/* One that is alone is charged only when it leaves. */
-		print("d%u.%u CPU %u %-7s weight %u, ran %lu ms, waited %lu ms,"
-		      " woken in %lu us at worst, %lu runs",
-		      d->id, i, v->cpu,
+		admit_text(&g->desc.sched[i], text);
+		print("d%u.%u %s CPU %u %-7s %s", d->id, i, d->name, v->cpu,
 		      !on || domain_is_stopping(d) ? "off"
 		      : domain_is_paused(d)	   ? "paused"
 		      : runs			   ? "running"
 		      : v->sched.ready		   ? "ready"
 						   : "waiting",
-		      v->sched.weight,
-		      time_to_us(ran + (runs ? time_now() - since : 0)) / 1000,
-		      time_to_us(v->sched.waited) / 1000,
-		      time_to_us(v->sched.worst_wake), v->sched.nr_runs);
+		      text);
+		shell_record(v);
 	}
 }
 
@@ -156,12 +154,19 @@ static void print_measurements(struct guest *none __unused)
 	}
 }
 
-/* What an order came to, at once; the log has the rest. */
-static void tell(struct guest *g, int err)
+void shell_tell_wait(void)
+{
+	if (place_ppm(WORKER_CPU) == ADMIT_WHOLE)
+		print("CPU %u is reserved to 100 %%: this waits until its deadline vCPUs leave time; `pause N` of their guest gives it",
+		      WORKER_CPU);
+}
+
+void shell_tell(struct guest *g, int err)
 {
 	switch (err) {
 	case 0:
 		print_guest(g);
+		shell_tell_wait();
 		break;
 	case -EBUSY:
 		print("d%u is not down", g->id);
@@ -197,17 +202,17 @@ static void resume(struct guest *g)
 
 static void destroy(struct guest *g)
 {
-	tell(g, guest_destroy(g->id));
+	shell_tell(g, guest_destroy(g->id));
 }
 
 static void restart(struct guest *g)
 {
-	tell(g, guest_restart(g->id));
+	shell_tell(g, guest_restart(g->id));
 }
 
 static void start(struct guest *g)
 {
-	tell(g, guest_start(g->id));
+	shell_tell(g, guest_start(g->id));
 }
 
 static void print_log(struct guest *none __unused)
@@ -228,8 +233,24 @@ static void reboot(struct guest *none __unused)
 
 static void help(struct guest *none);
 
+static void order_trace(const char *what)
+{
+	int err = !strcmp(what, "on")	  ? trace_set(true)
+		  : !strcmp(what, "off")  ? trace_set(false)
+		  : !strcmp(what, "dump") ? trace_dump()
+					  : -EINVAL;
+
+	/* No line that begins as one of the dump's. */
+	if (err == -EINVAL)
+		print("it is trace on, trace off or trace dump");
+	else if (err == -EBUSY)
+		print("trace %s: a dump is not finished yet", what);
+	else if (err)
+		print("trace %s: no memory; see the option trace=", what);
+}
+
 /* A command runs once, for each guest, for that of a number, or by a name. */
-enum scope { ONCE, EACH, ONE, NAME };
+enum scope { ONCE, EACH, ONE, NAME, TRACE, SCHED };
 
 static const struct command {
 	const char *name, *help;
@@ -240,6 +261,7 @@ static const struct command {
 	{"help", "these commands", ONCE, help},
 	{"list", "the guests", EACH, print_guest},
 	{"vcpus", "what each vCPU does and did", EACH, print_vcpus},
+	{"sched", "[N[.V] KEY=NUMBER ...]: shares of CPUs, or their change", SCHED, NULL},
 	{"memory", "of the board, the hypervisor, its pools", ONCE, print_memory},
 	{"measurements", "what was started, by its digest", ONCE, print_measurements},
 	{"irq", "physical interrupts by CPU", ONCE, print_irqs},
@@ -251,6 +273,7 @@ static const struct command {
 	{"restart", "N: end it, and start it from its image", ONE, restart},
 	{"start", "N: one that is down", ONE, start},
 	{"create", "NAME: a guest described for later", NAME, NULL},
+	{"trace", "on, off, dump: of the scheduler and exits", TRACE, NULL},
 	{"reboot", "the board, at once", ONCE, reboot},
 	/* clang-format on */
 };
@@ -261,16 +284,30 @@ static void help(struct guest *none __unused)
 		print("%-12s %s", commands[i].name, commands[i].help);
 }
 
+u32 shell_read_number(const char **s)
+{
+	u32 val = **s >= '0' && **s <= '9' ? 0 : ~0U;
+
+	for (unsigned int n = 0; n < 9 && **s >= '0' && **s <= '9'; n++)
+		val = val * 10 + (u32)(*(*s)++ - '0');
+	return val;
+}
+
+struct guest *shell_read_guest(const char **s)
+{
+	u32 n = shell_read_number(s);
+
+	return n > CONFIG_MAX_DOMAINS || guests[n].phase == GUEST_NONE
+		       ? NULL
+		       : &guests[n];
+}
+
 /* The guest of a number in decimal, or NULL. */
 static struct guest *find_guest(const char *s)
 {
-	unsigned int n = 0;
+	struct guest *g = shell_read_guest(&s);
 
-	while (*s >= '0' && *s <= '9' && n <= CONFIG_MAX_DOMAINS)
-		n = n * 10 + (unsigned int)(*s++ - '0');
-	return *s || n > CONFIG_MAX_DOMAINS || guests[n].phase == GUEST_NONE
-		       ? NULL
-		       : &guests[n];
+	return *s ? NULL : g;
 }
 
 static void create(const char *name)
@@ -279,6 +316,8 @@ static void create(const char *name)
 		print("create: no name of a guest; see skerry,start");
 	else if (guest_create_later(name))
 		print("create: another one is not finished yet");
+	else
+		shell_tell_wait();
 }
 
 static void run(const struct command *c, const char *arg)
@@ -287,6 +326,10 @@ static void run(const struct command *c, const char *arg)
 
 	if (c->guest == NAME)
 		create(arg);
+	else if (c->guest == TRACE)
+		order_trace(arg);
+	else if (c->guest == SCHED)
+		shell_sched(arg);
 	else if (c->guest != ONE && *arg)
 		print("%s: takes no argument", c->name);
 	else if (c->guest == ONE && !g)

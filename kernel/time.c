@@ -1,55 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One-shot timers of a CPU: a list by deadline, the first one programmed into
- * the EL2 timer. Lists are short (one emulated timer per vCPU).
+ * One-shot timers of a CPU: a heap by deadline, the first one programmed into
+ * the EL2 timer. What the scheduler waits for is set at each change of vCPUs,
+ * and stands apart.
  */
 #include <skerry/time.h>
 
 #include <skerry/arch/timer.h>
 #include <skerry/cpu.h>
 
+/* Half of all keys: none is so late that it seems to be early. */
+#define LATEST (~0UL >> 1)
+
+static struct timer *first(const struct cpu *cpu)
+{
+	return heap_entry(cpu->timers.root, struct timer, node);
+}
+
 void time_init_cpu(void)
 {
-	list_init(&this_cpu()->timers);
+	this_cpu()->timers = (struct heap){};
+	this_cpu()->sched_end = TIME_NEVER;
 	arch_timer_off();
 }
 
-static void program(struct cpu *cpu)
+static __force_inline void program(const struct cpu *cpu)
 {
-	if (list_is_empty(&cpu->timers))
+	u64 next = cpu->sched_end;
+
+	if (!heap_is_empty(&cpu->timers))
+		next = min(next, first(cpu)->deadline);
+	if (next == TIME_NEVER)
 		arch_timer_off();
 	else
-		arch_timer_set(list_entry(cpu->timers.next, struct timer, node)
-				       ->deadline);
+		arch_timer_set(next);
+}
+
+void time_set_sched_end(struct cpu *cpu, u64 when)
+{
+	cpu->sched_end = when;
+	program(cpu);
 }
 
 void timer_init(struct timer *t, void (*fn)(struct timer *t))
 {
-	list_init(&t->node);
+	t->node.rank = 0;
 	t->fn = fn;
 }
 
 void timer_arm(struct timer *t, u64 deadline)
 {
 	struct cpu *cpu = this_cpu();
-	struct list *at;
+	bool was_first = cpu->timers.root == &t->node;
 
-	list_del(&t->node);
-	at = cpu->timers.next;
-	while (at != &cpu->timers &&
-	       list_entry(at, struct timer, node)->deadline <= deadline)
-		at = at->next;
+	heap_del(&cpu->timers, &t->node);
 	t->deadline = deadline;
-	list_add_before(at, &t->node);
-	program(cpu);
+	heap_add(&cpu->timers, &t->node, min(deadline, LATEST));
+	if (was_first || cpu->timers.root == &t->node)
+		program(cpu);
 }
 
 void timer_cancel(struct timer *t)
 {
-	if (list_is_empty(&t->node))
-		return;
-	list_del(&t->node);
-	program(this_cpu());
+	struct cpu *cpu = this_cpu();
+	bool was_first = cpu->timers.root == &t->node;
+
+	heap_del(&cpu->timers, &t->node);
+	if (was_first)
+		program(cpu);
 }
 
 void time_irq(void)
@@ -58,14 +76,19 @@ void time_irq(void)
 	u64 now = time_now();
 
 	/* Each expired timer once; a callback may arm its own again. */
-	while (!list_is_empty(&cpu->timers)) {
-		struct timer *t = list_entry(cpu->timers.next, struct timer,
-					     node);
+	while (!heap_is_empty(&cpu->timers)) {
+		struct timer *t = first(cpu);
 
 		if (t->deadline > now)
 			break;
-		list_del(&t->node);
+		heap_pop(&cpu->timers);
 		t->fn(t);
 	}
-	program(cpu);
+	if (cpu->sched_end <= now) {
+		cpu->sched_end = TIME_NEVER;
+		WRITE_ONCE(cpu->sched.resched, 1U);
+	}
+	/* Else sched_next() follows, which does. */
+	if (!READ_ONCE(cpu->sched.resched))
+		program(cpu);
 }

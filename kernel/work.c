@@ -9,8 +9,6 @@
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
 
-#define WORKER_CPU 0
-
 static struct {
 	struct spinlock lock; /* RANK_WORK: the list */
 	struct list list;
@@ -38,6 +36,7 @@ static void __noreturn worker(void)
 
 		if (w) {
 			w->fn(w);
+			work_point();
 			continue;
 		}
 		sched_block(&work.vcpu);
@@ -51,14 +50,17 @@ static void __noreturn worker(void)
 
 void work_init(void)
 {
+	static const struct sched_params params = {
+		.weight = SCHED_WEIGHT,
+		.slice_us = SCHED_SLICE_US,
+	};
 	struct vcpu *v = &work.vcpu;
 
 	list_init(&work.list);
-	list_init(&v->vgic.queue);
 	v->domain = &work.domain;
 	v->state = VCPU_ON;
 	arch_worker_init(v, worker, mmu_alloc_stack(CONFIG_NR_CPUS));
-	sched_place(v, WORKER_CPU, SCHED_WEIGHT, SCHED_SLICE_US);
+	sched_place(v, WORKER_CPU, &params, 0);
 }
 
 void work_submit(struct work *w, void (*fn)(struct work *w))

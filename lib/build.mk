@@ -1,1 +1,1 @@
-srcs-y += string.c fmt.c
+srcs-y += string.c fmt.c heap.c

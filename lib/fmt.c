@@ -21,6 +21,13 @@ static void put(struct out *o, char c)
 	o->len++;
 }
 
+static void put_all(struct out *o, const char *s, size_t n)
+{
+	if (o->len + 1 < o->size)
+		memcpy(o->buf + o->len, s, min(n, o->size - o->len - 1));
+	o->len += n;
+}
+
 static void pad(struct out *o, char c, size_t used, size_t width)
 {
 	for (; used < width; used++)
@@ -39,8 +46,7 @@ static void put_text(struct out *o, const struct spec *sp, const char *prefix,
 		put(o, *prefix++);
 	if (!sp->left && sp->zero)
 		pad(o, '0', used, sp->width);
-	while (n--)
-		put(o, *s++);
+	put_all(o, s, n);
 	if (sp->left)
 		pad(o, ' ', used, sp->width);
 }
@@ -113,12 +119,14 @@ int fmt_vsnprintf(char *buf, size_t size, const char *f, va_list args)
 
 	va_copy(ap, args);
 	for (; *f; f++) {
+		const char *text = f;
 		struct spec sp;
 
-		if (*f != '%') {
-			put(&o, *f);
-			continue;
-		}
+		while (*f && *f != '%')
+			f++;
+		put_all(&o, text, (size_t)(f - text));
+		if (!*f)
+			break;
 		f = parse(f + 1, &sp);
 		if (!*f)
 			break;

@@ -1,1 +1,1 @@
-srcs-y += psci.c vpl011.c pl031.c ptimer.c wdt.c
+srcs-y += psci.c vpl011.c pl031.c ptimer.c pvtime.c wdt.c

@@ -2,12 +2,13 @@
 /*
  * PSCI (DEN 0022D) and SMCCC (DEN 0028) calls of guests. The power state of a
  * vCPU moves OFF -> ON_PENDING by CPU_ON, -> ON by the CPU that takes it
- * (kernel/cpu.c), -> OFF by CPU_OFF, all under the domain's vcpu_lock.
+ * (sched/sched.c), -> OFF by CPU_OFF, all under the domain's vcpu_lock.
  */
 #include <skerry/psci.h>
 
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
+#include <skerry/pvtime.h>
 #include <skerry/smccc.h>
 
 /* clang-format off */
@@ -51,7 +52,7 @@ static __noinline s64 cpu_on(struct vcpu *v, u64 mpidr, u64 entry, u64 arg)
 	} else {
 		t->on_entry = entry;
 		t->on_arg = arg;
-		/* Partner: cpu_pick() of t's CPU, under the same lock. */
+		/* Partner: take_pending() of t's CPU, under that lock. */
 		WRITE_ONCE(t->state, (u32)VCPU_PENDING);
 	}
 	spin_unlock(&d->vcpu_lock);
@@ -96,6 +97,7 @@ static __noinline s64 arch_features(u32 fn)
 	switch (fn) {
 	case SMCCC_VERSION:
 	case SMCCC_ARCH_FEATURES:
+	case PV_TIME_FEATURES:
 		return PSCI_SUCCESS;
 	case SMCCC_WORKAROUND_1:
 		return mask & BIT(0) ? 0 : PSCI_NOT_SUPPORTED;
@@ -132,8 +134,10 @@ static __noinline void power_call(struct vcpu *v, u32 fn)
 	}
 }
 
-static __noinline s64 other_call(u64 *x, u32 fn)
+static __noinline s64 other_call(struct vcpu *v, u32 fn)
 {
+	u64 *x = v->arch.regs.x;
+
 	switch (fn) {
 	case SMCCC_WORKAROUND_1:
 	case SMCCC_WORKAROUND_2:
@@ -151,6 +155,10 @@ static __noinline s64 other_call(u64 *x, u32 fn)
 	case VENDOR_REVISION:
 		x[1] = 1;
 		return 0;
+	case PV_TIME_FEATURES:
+		return pvtime_features((u32)x[1]);
+	case PV_TIME_ST:
+		return pvtime_ask(v);
 	default:
 		return PSCI_NOT_SUPPORTED;
 	}
@@ -201,7 +209,7 @@ bool psci_call(struct vcpu *v)
 		power_call(v, fn);
 		return true;
 	default:
-		ret = other_call(x, fn);
+		ret = other_call(v, fn);
 	}
 	x[0] = (u64)ret;
 	return false;

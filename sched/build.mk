@@ -1,1 +1,1 @@
-srcs-y += sched.c
+srcs-y += sched.c rr.c deadline.c admit.c

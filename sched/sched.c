@@ -1,53 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Weighted round-robin by virtual time (start-time fair queueing): the ready
- * vCPU with the least virtual time runs for its slice. One that wakes is at
- * most BONUS behind the others, and not at all with a heavier one among them,
- * so sleep is no credit; it takes the CPU at once from one of lower weight, or
- * when it is clearly behind. Who is preempted so goes on with the rest of its
- * slice, before the others have their turn.
+ * The queues of each CPU: who is ready, who runs, and who is to run next. What
+ * decides among deadline vCPUs is in deadline.c, among the others in rr.c.
  */
 #include <skerry/sched.h>
 
-#include <skerry/cpu.h>
-#include <skerry/domain.h>
+#include "sched_priv.h"
+
 #include <skerry/init.h>
 #include <skerry/string.h>
+#include <skerry/trace.h>
 
-#define BONUS_US 2000
-#define GRAIN_US 500
-
-static u64 bonus, grain; /* in ticks */
-
-/* Virtual times wrap: only their distance counts. */
-static bool is_later(u64 a, u64 b)
-{
-	return (s64)(a - b) > 0;
-}
-
-static u64 later(u64 a, u64 b)
-{
-	return is_later(a, b) ? a : b;
-}
-
-static u64 us(u64 n)
-{
-	return n * time_freq() / 1000000;
-}
+#define MAX_RETURNS 8 /* under the lock at once */
 
 static struct sched_cpu *sched_of(const struct vcpu *v)
 {
 	return &cpus[v->cpu].sched;
-}
-
-static struct vcpu *vcpu_of(struct list *node)
-{
-	return list_entry(node, struct vcpu, sched.node);
-}
-
-static void slice_ended(struct timer *t)
-{
-	WRITE_ONCE(container_of(t, struct sched_cpu, slice_end)->resched, 1U);
 }
 
 void sched_init_cpu(unsigned int cpu)
@@ -55,100 +23,92 @@ void sched_init_cpu(unsigned int cpu)
 	struct sched_cpu *c = &cpus[cpu].sched;
 
 	spin_init(&c->lock, RANK_SCHED);
-	list_init(&c->queue);
 	list_init(&c->placed);
-	timer_init(&c->slice_end, slice_ended);
-	bonus = us(BONUS_US);
-	grain = us(GRAIN_US);
+	rr_init();
+	server_init();
 }
 
-void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
+/* What those that are placed here have in common. */
+static void survey(struct sched_cpu *c)
+{
+	c->heaviest = c->nr_constrained = 0;
+	list_for_each(at, &c->placed) {
+		const struct sched_vcpu *s =
+			&list_entry(at, struct vcpu, sched.placed)->sched;
+
+		/* Of those that are round-robin, if at times. */
+		if (!s->server.budget || s->server.extra)
+			c->heaviest = max(c->heaviest, s->weight);
+		c->nr_constrained += s->server.deadline < s->server.period;
+	}
+}
+
+void sched_place(struct vcpu *v, unsigned int cpu, const struct sched_params *p,
+		 u64 from)
 {
 	struct sched_cpu *c = &cpus[cpu].sched;
 
 	v->cpu = cpu;
-	v->sched.weight = weight;
-	v->sched.slice = us(slice_us);
-	list_init(&v->sched.node);
+	rr_set(v, p);
+	v->sched.server.release = from; /* of a period of 0 */
+	server_set(v, p, time_now());
 	spin_lock(&c->lock);
 	/* Not 0: times wrap, and half of all are later than that. */
 	v->sched.vtime = c->vtime;
 	list_add_before(&c->placed, &v->sched.placed);
-	c->heaviest = max(c->heaviest, weight);
+	c->untidy = true;
+	survey(c);
 	spin_unlock(&c->lock);
 }
 
-static __noinline struct list *place_from_tail(struct sched_cpu *c, u64 vtime)
+u64 sched_budget_from(const struct vcpu *v)
 {
-	struct list *at = c->queue.prev;
-
-	while (at != &c->queue && is_later(vcpu_of(at)->sched.vtime, vtime))
-		at = at->prev;
-	return at->next;
+	return v->sched.server.release + v->sched.server.period;
 }
 
-/*
- * One that wakes or was preempted belongs to the head most often, one that has
- * run its slice to the tail.
- */
-static __force_inline void insert(struct sched_cpu *c, struct vcpu *v)
-{
-	struct list *at = c->queue.next;
-
-	if (at != &c->queue &&
-	    !is_later(vcpu_of(at)->sched.vtime, v->sched.vtime))
-		at = place_from_tail(c, v->sched.vtime);
-	list_add_before(at, &v->sched.node);
-}
-
-/*
- * The preempted one has lost its turn, as what preempted it does not sleep: all
- * by virtual time again, or those behind it would wait until it is level.
- */
-static __noinline void settle(struct sched_cpu *c)
-{
-	struct list all = c->queue;
-
-	c->preempted = false;
-	if (list_is_empty(&c->queue))
-		return;
-	all.next->prev = all.prev->next = &all;
-	list_init(&c->queue);
-	while (!list_is_empty(&all)) {
-		struct vcpu *v = vcpu_of(all.next);
-
-		list_del(&v->sched.node);
-		v->sched.left = 0;
-		insert(c, v);
-	}
-}
-
-static void charge(struct vcpu *v, u64 now)
+/* The running one is charged for what it has run since it was the last time. */
+static __force_inline void charge(struct sched_cpu *c, struct vcpu *v, u64 now)
 {
 	u64 ran = now - v->sched.since;
 
 	v->sched.ran += ran;
-	/* With the rest: many short runs of a great weight are not free. */
-	ran = ran * SCHED_WEIGHT + v->sched.rest;
-	v->sched.vtime += ran / v->sched.weight;
-	v->sched.rest = (u32)(ran % v->sched.weight);
 	v->sched.since = now;
+	if (v->sched.server.active)
+		server_charge(c, v, ran);
+	else
+		rr_charge(v, ran);
 }
 
-/* v is in the queue. */
-static bool preempts(const struct vcpu *v, struct vcpu *cur, u64 now)
+static void dequeue(struct sched_cpu *c, struct vcpu *v)
 {
-	bool heavier = v->sched.weight > cur->sched.weight;
-
-	/* What cur has run since makes that but clearer. */
-	if (heavier && is_later(cur->sched.vtime, v->sched.vtime))
-		return true;
-	charge(cur, now);
-	return is_later(cur->sched.vtime,
-			v->sched.vtime + (heavier ? 0 : grain));
+	if (c->preempted == v)
+		c->preempted = NULL;
+	else
+		heap_del(v->sched.server.active ? &c->deadlines : &c->queue,
+			 &v->sched.node);
 }
 
-static void ask(struct sched_cpu *c, unsigned int cpu)
+/* What choose_from() found. */
+static __force_inline void dequeue_first(struct sched_cpu *c, bool active)
+{
+	if (active)
+		heap_pop(&c->deadlines);
+	else if (unlikely(c->preempted))
+		c->preempted = NULL;
+	else
+		heap_pop(&c->queue);
+}
+
+/* Ready and not running. */
+static __force_inline void enqueue(struct sched_cpu *c, struct vcpu *v)
+{
+	if (v->sched.server.active)
+		heap_add(&c->deadlines, &v->sched.node, server_deadline(v));
+	else
+		rr_add(c, v);
+}
+
+static __force_inline void ask(struct sched_cpu *c, unsigned int cpu)
 {
 	if (READ_ONCE(c->resched))
 		return;
@@ -157,38 +117,98 @@ static void ask(struct sched_cpu *c, unsigned int cpu)
 		ipi_send(cpu, IPI_WAKE);
 }
 
-static __force_inline void wake(struct sched_cpu *c, struct vcpu *v)
+static bool is_contended(const struct sched_cpu *c)
 {
-	struct vcpu *cur;
-	bool first;
-	u64 now;
+	return !heap_is_empty(&c->deadlines) || !heap_is_empty(&c->queue) ||
+	       c->preempted;
+}
 
-	if (v->sched.ready || domain_is_stopping(v->domain))
-		return;
-	now = time_now();
-	cur = c->running;
-	first = list_is_empty(&c->queue);
-	/* It may have been alone, and run for long. */
-	if (cur && first) {
-		charge(cur, now);
+/* v is to run on its budget; what runs may be of any kind, or nothing. */
+static bool server_preempts(const struct vcpu *v, const struct vcpu *cur)
+{
+	return !cur->sched.server.active ||
+	       is_later(server_deadline(cur), server_deadline(v));
+}
+
+/* cur has run alone for long, perhaps. */
+static void catch_up(struct sched_cpu *c, struct vcpu *cur, u64 now)
+{
+	charge(c, cur, now);
+	if (!cur->sched.server.active)
 		c->vtime = later(c->vtime, cur->sched.vtime);
-	}
-	v->sched.ready = true;
-	if (v == cur) {
-		/* Blocked or paused, but not left yet: choose() puts it back. */
-		ask(c, v->cpu);
-		return;
+}
+
+/* With extra time: beyond its budget it is one that has slept until now. */
+static __noinline void refresh(struct sched_cpu *c, struct vcpu *v,
+			       struct vcpu *cur, u64 now)
+{
+	if (cur && !is_contended(c))
+		catch_up(c, cur, now);
+	v->sched.vtime = later(v->sched.vtime, c->vtime);
+}
+
+/* v, ready from now on, joins the round-robin; true if it goes before cur. */
+static bool join(struct sched_cpu *c, struct vcpu *v, struct vcpu *cur, u64 now)
+{
+	rr_wake(c, v);
+	if (!cur || cur->sched.server.active)
+		return !cur;
+	/* What it has run since makes that but clearer. */
+	if (v->sched.weight <= cur->sched.weight ||
+	    !is_later(cur->sched.vtime, v->sched.vtime))
+		charge(c, cur, now);
+	return rr_preempts(v, cur);
+}
+
+/* v becomes ready; true if its CPU has to look. */
+static __force_inline bool make_ready(struct sched_cpu *c, struct vcpu *v,
+				      u64 now)
+{
+	struct vcpu *cur = c->running;
+	bool is_server = sched_is_server(&v->sched);
+	bool first;
+
+	/* Blocked or paused, but not left yet: choose() puts it back. */
+	if (unlikely(v == cur)) {
+		charge(c, v, now);
+		/* By weight its time on the budget is no credit. */
+		if (is_server && !server_wake(c, v, now, now))
+			v->sched.vtime = later(v->sched.vtime, c->vtime);
+		return true;
 	}
 	v->sched.since = READ_ONCE(v->sched.due) ?: now;
 	v->sched.woken = true;
-	v->sched.left = 0;
-	/* What a light one has slept is no credit against a heavier one. */
-	v->sched.vtime =
-		later(v->sched.vtime,
-		      c->vtime - (v->sched.weight == c->heaviest ? bonus : 0));
-	insert(c, v);
-	/* Alone, the running one has no slice and waits without a trap. */
-	if (!cur || first || preempts(v, cur, now))
+	if (is_server) {
+		if (unlikely(v->sched.server.extra))
+			refresh(c, v, cur, now);
+		if (likely(server_wake(c, v, v->sched.since, now))) {
+			heap_add(&c->deadlines, &v->sched.node,
+				 server_deadline(v));
+			/* Alone with extra time, the running one has no end. */
+			return !cur || server_preempts(v, cur) ||
+			       !c->slice_until;
+		}
+		/* The timer has to be set for its return. */
+		if (!v->sched.server.extra)
+			return c->deferred.root == &v->sched.server.deferred;
+	}
+	first = !is_contended(c);
+	if (cur && first)
+		catch_up(c, cur, now);
+	/* Alone, the running one may have no end and wait without a trap. */
+	return join(c, v, cur, now) ||
+	       (first && !(cur && cur->sched.server.active && c->slice_until)) ||
+	       c->deferred.root == &v->sched.server.deferred;
+}
+
+static __force_inline void wake(struct sched_cpu *c, struct vcpu *v)
+{
+	if (v->sched.ready || domain_is_stopping(v->domain))
+		return;
+	v->sched.ready = true;
+	v->sched.nr_wakes++;
+	trace(TRACE_WAKE, v, 0);
+	if (make_ready(c, v, time_now()))
 		ask(c, v->cpu);
 }
 
@@ -202,12 +222,21 @@ void sched_wake(struct vcpu *v)
 	spin_unlock(&c->lock);
 }
 
+static void unready(struct sched_cpu *c, struct vcpu *v)
+{
+	if (v->sched.ready)
+		trace(TRACE_BLOCK, v, 0);
+	v->sched.ready = false;
+	if (sched_is_server(&v->sched))
+		server_block(c, v, time_now());
+}
+
 void sched_block(struct vcpu *v)
 {
 	struct sched_cpu *c = sched_of(v);
 
 	spin_lock(&c->lock);
-	v->sched.ready = false;
+	unready(c, v);
 	WRITE_ONCE(c->resched, 1U);
 	spin_unlock(&c->lock);
 }
@@ -217,8 +246,8 @@ void sched_kill(struct vcpu *v)
 	struct sched_cpu *c = sched_of(v);
 
 	spin_lock(&c->lock);
-	v->sched.ready = false;
-	list_del(&v->sched.node);
+	unready(c, v);
+	dequeue(c, v);
 	WRITE_ONCE(c->reap, 1U);
 	ask(c, v->cpu);
 	spin_unlock(&c->lock);
@@ -233,9 +262,42 @@ void sched_pause(struct vcpu *v)
 	if (!v->sched.paused && c->running != v)
 		v->sched.since = time_now();
 	v->sched.paused = true;
-	v->sched.ready = false;
-	list_del(&v->sched.node);
+	unready(c, v);
+	dequeue(c, v);
 	ask(c, v->cpu);
+	spin_unlock(&c->lock);
+}
+
+void sched_set(struct vcpu *v, const struct sched_params *p)
+{
+	struct sched_cpu *c = sched_of(v);
+	bool ready, woken;
+	u64 now, since;
+
+	spin_lock(&c->lock);
+	now = time_now();
+	if (c->running == v) {
+		charge(c, v, now);
+		c->slice_until = now; /* of what it was */
+	}
+	ready = v->sched.ready;
+	since = v->sched.since;
+	woken = v->sched.woken;
+	unready(c, v);
+	dequeue(c, v);
+	if (v->sched.server.active)
+		v->sched.vtime = later(v->sched.vtime, c->vtime);
+	rr_set(v, p);
+	server_set(v, p, now);
+	survey(c);
+	v->sched.ready = ready;
+	if (ready && make_ready(c, v, now))
+		ask(c, v->cpu);
+	/* It has not been woken by this: it waits since it did. */
+	if (ready && c->running != v) {
+		v->sched.since = since;
+		v->sched.woken = woken;
+	}
 	spin_unlock(&c->lock);
 }
 
@@ -271,23 +333,29 @@ u64 sched_out_since(struct vcpu *v)
 
 bool sched_is_contended(void)
 {
-	return !list_is_empty(&this_cpu()->sched.queue);
+	/* Not locked: who becomes the first asks this CPU to look. */
+	return is_contended(&this_cpu()->sched);
 }
 
 void sched_pass(struct vcpu *v)
 {
 	struct sched_cpu *c = sched_of(v);
+	const struct vcpu *next;
+	u64 now, most;
 
 	spin_lock(&c->lock);
-	if (!list_is_empty(&c->queue)) {
-		const struct vcpu *head;
-
-		if (unlikely(c->preempted))
-			settle(c);
-		head = vcpu_of(c->queue.next);
-		charge(v, time_now());
-		v->sched.vtime = later(v->sched.vtime, head->sched.vtime);
-		c->slice_until = 0;
+	rr_settle(c);
+	next = rr_next(c);
+	if (next && !v->sched.server.active) {
+		now = time_now();
+		charge(c, v, now);
+		/* Nobody knows for what it waits: a slice at most. */
+		most = v->sched.vtime +
+		       v->sched.slice * SCHED_WEIGHT / v->sched.weight;
+		v->sched.vtime = later(v->sched.vtime, next->sched.vtime);
+		if (is_later(v->sched.vtime, most))
+			v->sched.vtime = most;
+		c->slice_until = now;
 		WRITE_ONCE(c->resched, 1U);
 	}
 	spin_unlock(&c->lock);
@@ -321,7 +389,7 @@ static bool take_pending(struct vcpu *v)
 		arch_vcpu_start(v, IPA(v->on_entry), v->on_arg);
 		v->fresh = false;
 		v->sched.worst_wake = 0;
-		memset(v->sched.wakes, 0, sizeof(v->sched.wakes));
+		memset(v->wakes, 0, sizeof(v->wakes));
 		WRITE_ONCE(v->state, VCPU_ON);
 	}
 	spin_unlock(&d->vcpu_lock);
@@ -336,54 +404,169 @@ static void record(struct vcpu *v, u64 now)
 	u64 waited = now - v->sched.since;
 
 	v->sched.waited += waited;
-	v->sched.nr_runs++;
 	if (v->sched.woken) {
 		v->sched.woken = false;
 		v->sched.worst_wake = max(v->sched.worst_wake, waited);
-		v->sched.wakes[63 - __builtin_clzl(waited | 1)]++;
+		v->wakes[63 - __builtin_clzl(waited | 1)]++;
 	}
 	v->sched.since = now;
 }
 
-/* Under the lock: account for what ran, and choose. */
-static struct vcpu *choose(struct sched_cpu *c, u64 now)
+/* Ready, and not deferred. */
+static bool may_run(const struct vcpu *v)
 {
-	struct vcpu *prev = c->running, *v = NULL;
-	bool stays = prev && prev->sched.ready;
+	const struct sched_server *s = &v->sched.server;
+
+	return v->sched.ready && (!s->budget || s->active || s->extra);
+}
+
+/* Its budget is used up. It goes on as soon as it has some again. */
+static __noinline void exhausted(struct sched_cpu *c, struct vcpu *v, u64 now)
+{
+	server_check_job(v, now);
+	if (server_supply(c, v, now))
+		return;
+	v->sched.nr_exhausted += server_is_late(v, now);
+	trace(TRACE_EXHAUSTED, v, 0);
+}
+
+/* prev's time is accounted for; true if it could go on. */
+static bool leave(struct sched_cpu *c, struct vcpu *prev, u64 now)
+{
+	bool active = prev->sched.server.active;
+	u64 left = 0;
+
+	charge(c, prev, now);
+	/* It was alone: a whole one, but not before others that wait. */
+	if (!active && !c->slice_until)
+		left = heap_is_empty(&c->queue) ? prev->sched.slice : 0;
+	else if (!active)
+		left = c->slice_until > now ? c->slice_until - now : 0;
+	else if (prev->sched.ready && prev->sched.server.left <= 0)
+		exhausted(c, prev, now);
+	prev->sched.left = left;
+	if (!prev->sched.ready && READ_ONCE(prev->state) == VCPU_OFF)
+		c->untidy = true;
+	return may_run(prev);
+}
+
+/* The next one, which is still queued if it is not prev, NULL for none. */
+static struct vcpu *choose_from(struct sched_cpu *c, struct vcpu *prev)
+{
+	struct vcpu *v;
+
+	if (!heap_is_empty(&c->deadlines)) {
+		v = vcpu_of(c->deadlines.root);
+		return prev && !server_preempts(v, prev) ? prev : v;
+	}
+	if (prev && prev->sched.server.active)
+		return prev;
+	/* What preempted it does not sleep, but has run its time. */
+	if (prev)
+		rr_settle(c);
+	v = rr_next(c);
+	return prev && (!v || is_later(v->sched.vtime, prev->sched.vtime)) ? prev
+									   : v;
+}
+
+static __force_inline void put(struct sched_cpu *c, struct vcpu *prev,
+			       struct vcpu *by, bool by_active)
+{
+	prev->sched.nr_preempted++;
+	if (prev->sched.server.active) {
+		if (unlikely(by->sched.server.paid))
+			server_credit(prev, by);
+		enqueue(c, prev);
+	} else {
+		if (!by_active && by->sched.woken)
+			rr_pay(by, prev);
+		rr_put(c, prev);
+	}
+}
+
+static __noinline void trace_change(const struct vcpu *put, struct vcpu *v)
+{
+	if (put)
+		trace(TRACE_PREEMPT, put, 0);
+	trace(TRACE_RUN, v, 0);
+}
+
+/* Account for what ran, and choose. */
+static struct vcpu *choose(struct cpu *cpu, u64 now)
+{
+	struct sched_cpu *c = &cpu->sched;
+	struct vcpu *prev = c->running, *v;
+	bool stays = prev && leave(c, prev, now);
+	bool alone = prev && !prev->sched.server.active && !rr_next(c), active;
 
 	WRITE_ONCE(c->resched, 0U);
-	if (prev) {
-		charge(prev, now);
-		prev->sched.left = c->slice_until > now ? c->slice_until - now
-							: 0;
+	v = choose_from(c, stays ? prev : NULL);
+	active = v && v->sched.server.active;
+	/*
+	 * The least virtual time, unless v was preempted, and before it pays
+	 * for its wake. With no other left, who wakes next is not to be behind
+	 * what ran.
+	 */
+	if (v && !active) {
+		if (!v->sched.left)
+			c->vtime = later(c->vtime, v->sched.vtime);
+	} else if (alone) {
+		c->vtime = later(c->vtime, prev->sched.vtime);
 	}
-	if (stays && unlikely(c->preempted))
-		settle(c);
-	if (!list_is_empty(&c->queue))
-		v = vcpu_of(c->queue.next);
-	if (stays && (!v || is_later(v->sched.vtime, prev->sched.vtime))) {
-		v = prev;
-	} else if (v) {
-		list_del(&v->sched.node);
-		if (unlikely(v->sched.left))
-			c->preempted = false;
-		if (stays && prev->sched.left) {
-			/* It is the next. */
-			c->preempted = true;
-			list_add_before(c->queue.next, &prev->sched.node);
-		} else if (stays) {
-			insert(c, prev);
-		}
+	if (v && v != prev) {
+		if (unlikely(READ_ONCE(cpu->trace.on)))
+			trace_change(stays ? prev : NULL, v);
+		dequeue_first(c, active);
+		if (stays)
+			put(c, prev, v, active);
 		record(v, now);
 	}
-	/*
-	 * The least virtual time, unless v was preempted. Idle now: who wakes
-	 * next is not to be behind what ran.
-	 */
-	if (v ? !v->sched.left : prev != NULL)
-		c->vtime = later(c->vtime, (v ?: prev)->sched.vtime);
 	c->running = v;
 	return v;
+}
+
+/*
+ * Deferred ones whose time has come have budget again. True if there may be
+ * more of them.
+ */
+static __noinline bool take_returns(struct sched_cpu *c, u64 now)
+{
+	for (unsigned int i = 0; i < MAX_RETURNS; i++) {
+		struct vcpu *v = server_return(c, now);
+
+		if (likely(!v))
+			return false;
+		trace(TRACE_REPLENISH, v, 0);
+		server_check_job(v, now);
+		if (v == c->running) {
+			charge(c, v, now);
+			server_resume(c, v, now);
+			continue;
+		}
+		dequeue(c, v);
+		if (server_resume(c, v, now) || v->sched.server.extra)
+			enqueue(c, v);
+	}
+	return true;
+}
+
+/* When to look again although nothing happens, or TIME_NEVER. */
+static u64 set_end(struct sched_cpu *c, const struct vcpu *v, bool on_budget,
+		   bool contended, u64 now)
+{
+	u64 until = heap_is_empty(&c->deferred) ? TIME_NEVER
+						: c->deferred.root->key;
+	u64 end = 0;
+
+	if (on_budget) {
+		if (contended || until != TIME_NEVER || !v->sched.server.extra)
+			end = now + (u64)v->sched.server.left;
+	} else if (v && contended) {
+		c->slice_until = now + (v->sched.left ?: v->sched.slice);
+		return min(until, c->slice_until + rr_slack);
+	}
+	c->slice_until = end;
+	return end ? min(until, end) : until;
 }
 
 /*
@@ -396,12 +579,12 @@ static __noinline struct vcpu *put_off(struct cpu *cpu, struct vcpu *v)
 	u32 state = READ_ONCE(v->state);
 
 	if (c->reap || (state == VCPU_PENDING && cpu->current == v)) {
-		insert(c, v);
+		enqueue(c, v);
 		return c->running = NULL;
 	}
 	/* Switched off while it was being woken: a wake too many. */
 	if (state == VCPU_OFF)
-		v->sched.ready = false;
+		unready(c, v);
 	return v;
 }
 
@@ -409,38 +592,39 @@ struct vcpu *sched_next(void)
 {
 	struct cpu *cpu = this_cpu();
 	struct sched_cpu *c = &cpu->sched;
-	bool contended, usual;
+	bool contended, on_budget, usual, ready = false;
 	struct vcpu *v;
-	u64 now;
+	u64 now, until;
 
 	do {
 		spin_lock(&c->lock);
 		/* Not before: a wake by another CPU may have charged up to now. */
 		now = time_now();
-		v = choose(c, now);
+		while (unlikely(!heap_is_empty(&c->deferred)) &&
+		       take_returns(c, now)) {
+			spin_unlock(&c->lock);
+			spin_lock(&c->lock);
+			now = time_now();
+		}
+		v = choose(cpu, now);
 		usual = !v || (READ_ONCE(v->state) == VCPU_ON && !c->reap);
-		if (unlikely(!usual))
+		if (unlikely(!usual)) {
 			v = put_off(cpu, v);
-		contended = !list_is_empty(&c->queue);
+			/* Not later: a CPU_ON may find it loaded still. */
+			ready = v && v->sched.ready;
+		}
+		contended = is_contended(c);
+		on_budget = v && v->sched.server.active;
+		until = set_end(c, v, on_budget, contended, now);
 		spin_unlock(&c->lock);
-	} while (unlikely(!usual && v) &&
-		 (!READ_ONCE(v->sched.ready) || !take_pending(v)));
-	if (v && contended) {
-		c->slice_until = now + (v->sched.left ?: v->sched.slice);
-		timer_arm(&c->slice_end, c->slice_until);
-		arch_vcpu_trap_wait(v, true, true);
-		return v;
-	}
-	c->slice_until = 0;
-	timer_cancel(&c->slice_end);
+	} while (unlikely(!usual && v) && (!ready || !take_pending(v)));
+	time_set_sched_end(cpu, until);
 	if (v)
-		arch_vcpu_trap_wait(v, v->domain->wfi_trap, false);
+		arch_vcpu_trap_wait(v,
+				    contended || sched_is_server(&v->sched) ||
+					    v->domain->wfi_trap,
+				    contended && !on_budget);
 	return v;
-}
-
-static u32 weight_of(struct list *placed)
-{
-	return list_entry(placed, struct vcpu, sched.placed)->sched.weight;
 }
 
 static bool is_stopped(const struct vcpu *v)
@@ -448,10 +632,14 @@ static bool is_stopped(const struct vcpu *v)
 	return domain_is_stopping(v->domain);
 }
 
+static bool is_used(const struct vcpu *v)
+{
+	return !v->fresh && READ_ONCE(v->state) == VCPU_OFF;
+}
+
 static bool is_off(const struct vcpu *v)
 {
-	return !v->fresh && READ_ONCE(v->state) == VCPU_OFF &&
-	       READ_ONCE(v->domain->state) == DOMAIN_RUNNING;
+	return is_used(v) && READ_ONCE(v->domain->state) == DOMAIN_RUNNING;
 }
 
 /* Under the lock, as others are placed by the worker. */
@@ -471,14 +659,14 @@ void sched_idle(void)
 	struct cpu *cpu = this_cpu();
 	struct sched_cpu *c = &cpu->sched;
 	struct vcpu *v;
+	u32 reap;
 
 	spin_lock(&c->lock);
+	reap = c->reap;
 	WRITE_ONCE(c->reap, 0U);
-	while ((v = find(c, is_stopped))) {
+	while (unlikely(reap) && (v = find(c, is_stopped))) {
 		list_del(&v->sched.placed);
-		c->heaviest = 0;
-		list_for_each(at, &c->placed)
-			c->heaviest = max(c->heaviest, weight_of(at));
+		survey(c);
 		spin_unlock(&c->lock);
 		timer_cancel(&v->ptimer.timer);
 		timer_cancel(&v->vtimer);
@@ -487,10 +675,15 @@ void sched_idle(void)
 		domain_vcpu_left(v);
 		spin_lock(&c->lock);
 	}
-	while ((v = find(c, is_off))) {
+	/* Who wakes meanwhile does not wait for all of them. */
+	while (unlikely(c->untidy) && !READ_ONCE(c->resched) &&
+	       !is_contended(c) && (v = find(c, is_off))) {
 		spin_unlock(&c->lock);
 		reset(v);
 		spin_lock(&c->lock);
 	}
+	/* Of a domain that does not run yet, or is paused: later. */
+	if (unlikely(c->untidy))
+		c->untidy = find(c, is_used);
 	spin_unlock(&c->lock);
 }

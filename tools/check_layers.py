@@ -14,9 +14,9 @@ import sys
 # A public header belongs to the folder that implements it.
 OWNER = {
     "types": "lib", "util": "lib", "error": "lib", "string": "lib",
-    "fmt": "lib", "list": "lib",
+    "fmt": "lib", "list": "lib", "heap": "lib",
     "vgic": "vgic", "psci": "pv", "pl031": "pv", "ptimer": "pv",
-    "wdt": "pv",
+    "wdt": "pv", "pvtime": "pv",
     "pl011": "drivers", "watchdog": "drivers",
 }
 MAY = {

@@ -90,6 +90,95 @@ void vgic_fold_lr(struct vcpu *v, unsigned int n)
 	}
 }
 
+static unsigned int kind_of(const struct vgic_irq *irq)
+{
+	return irq->active ? VGIC_ACTIVE : irq->group1;
+}
+
+void vgic_sort(struct vcpu *v)
+{
+	struct vgic_irq *irq = v->vgic.alone;
+	unsigned int kind = kind_of(irq), prio = irq->priority / 8U;
+	struct vgic_irq **first = &v->vgic.first[kind][prio];
+
+	v->vgic.alone = NULL;
+	if (v->vgic.sorted_kind[kind] >> prio & 1)
+		list_add_before(&(*first)->node, &irq->node);
+	else
+		*first = irq;
+	v->vgic.sorted_kind[kind] |= 1U << prio;
+	v->vgic.sorted |= 1U << prio;
+}
+
+static __noinline void unsort(struct vcpu *v, struct vgic_irq *irq)
+{
+	unsigned int kind = kind_of(irq), prio = irq->priority / 8U;
+	struct vgic_irq **first = &v->vgic.first[kind][prio];
+	u32 *kinds = v->vgic.sorted_kind;
+
+	if (list_is_empty(&irq->node))
+		kinds[kind] &= ~(1U << prio);
+	else if (*first == irq)
+		*first = list_entry(irq->node.next, struct vgic_irq, node);
+	list_del(&irq->node);
+	v->vgic.sorted = kinds[VGIC_GROUP0] | kinds[VGIC_GROUP1] |
+			 kinds[VGIC_ACTIVE];
+}
+
+void vgic_enqueue(struct vcpu *v, struct vgic_irq *irq, bool may_be_shown)
+{
+	bool others = v->vgic.alone || v->vgic.sorted;
+
+	irq->vcpu = v;
+	if (v->vgic.alone)
+		vgic_sort(v);
+	v->vgic.alone = irq;
+	if (unlikely(others || !may_be_shown))
+		vgic_sort(v);
+}
+
+void vgic_dequeue(struct vcpu *v, struct vgic_irq *irq)
+{
+	irq->vcpu = NULL;
+	if (likely(v->vgic.alone == irq))
+		v->vgic.alone = NULL;
+	else
+		unsort(v, irq);
+}
+
+u32 vgic_sorted_pending(const struct vcpu *v)
+{
+	const bool *enabled = v->domain->vgic.enabled;
+	const u32 *kinds = v->vgic.sorted_kind;
+
+	return (enabled[0] ? kinds[VGIC_GROUP0] : 0) |
+	       (enabled[1] ? kinds[VGIC_GROUP1] : 0);
+}
+
+/* The most urgent that v may be shown; NULL: none. */
+static __noinline struct vgic_irq *first_sorted(const struct vcpu *v)
+{
+	const u32 *kinds = v->vgic.sorted_kind;
+	u32 all = kinds[VGIC_ACTIVE] | vgic_sorted_pending(v);
+	unsigned int prio, kind = VGIC_GROUP1;
+
+	if (!all)
+		return NULL;
+	prio = (unsigned int)__builtin_ctz(all);
+	if (kinds[VGIC_ACTIVE] >> prio & 1)
+		kind = VGIC_ACTIVE;
+	else if (v->domain->vgic.enabled[0] && kinds[VGIC_GROUP0] >> prio & 1)
+		kind = VGIC_GROUP0;
+	return v->vgic.first[kind][prio];
+}
+
+static struct vgic_irq *most_urgent(const struct vcpu *v)
+{
+	struct vgic_irq *alone = v->vgic.alone;
+
+	return alone || likely(!v->vgic.sorted) ? alone : first_sorted(v);
+}
+
 static void refold(struct vcpu *v, unsigned int n)
 {
 	struct vgic_irq *irq = v->vgic.lr[n];
@@ -100,21 +189,20 @@ static void refold(struct vcpu *v, unsigned int n)
 
 void vgic_end_some(struct vcpu *v)
 {
-	for (unsigned int eois = gic_take_eois(); unlikely(eois); eois--) {
-		list_for_each(at, &v->vgic.queue) {
-			struct vgic_irq *irq = list_entry(at, struct vgic_irq,
-							  node);
+	const u32 *active = &v->vgic.sorted_kind[VGIC_ACTIVE];
+	unsigned int eois = gic_take_eois();
 
-			if (!irq->active)
-				continue;
-			list_del(&irq->node);
-			irq->vcpu = NULL;
-			irq->active = false;
-			if (irq->phys)
-				vgic_drop_phys(irq);
-			vgic_requeue(v->domain, irq, v);
-			break;
-		}
+	if (unlikely(eois && v->vgic.alone))
+		vgic_sort(v);
+	for (; unlikely(eois && *active); eois--) {
+		struct vgic_irq *irq =
+			v->vgic.first[VGIC_ACTIVE][__builtin_ctz(*active)];
+
+		vgic_dequeue(v, irq);
+		irq->active = false;
+		if (irq->phys)
+			vgic_drop_phys(irq);
+		vgic_requeue(v->domain, irq, v);
 	}
 }
 
@@ -161,33 +249,29 @@ static __noinline bool free_lr(struct vcpu *v, const struct vgic_irq *irq)
 	u32 empty = (u32)gic_lr_empty() & gic_lrs();
 	int n = empty ? __builtin_ctz(empty) : victim_for(v, irq);
 
+	if (v->vgic.alone) /* it waits: note_waiting() looks at sorted ones */
+		vgic_sort(v);
 	if (n >= 0)
 		refold(v, (unsigned int)n);
 	return n >= 0;
 }
 
-static void note_waiting(struct vcpu *v)
+static void note_waiting(struct vcpu *v, bool some)
 {
-	bool some = !list_is_empty(&v->vgic.queue), active = false;
-
 	if (!some && !v->vgic.waiting)
 		return;
-	list_for_each(at, &v->vgic.queue)
-		active |= list_entry(at, struct vgic_irq, node)->active;
 	if (!v->vgic.waiting)
 		(void)gic_take_eois(); /* of nothing that was active */
 	v->vgic.waiting = some;
-	gic_set_waiting(some, active);
+	gic_set_waiting(some, v->vgic.sorted_kind[VGIC_ACTIVE]);
 }
 
 void vgic_fill(struct vcpu *v)
 {
+	struct vgic_irq *irq;
+
 	vgic_end_queued(v);
-	while (!list_is_empty(&v->vgic.queue)) {
-		struct list *head = &v->vgic.queue;
-		struct vgic_irq *irq = list_entry(head->next, struct vgic_irq,
-						  node);
-		bool pending = vgic_is_deliverable(v->domain, irq);
+	while ((irq = most_urgent(v))) {
 		u32 free = gic_lrs() & ~v->vgic.lr_used;
 
 		if (unlikely(!free)) {
@@ -196,12 +280,9 @@ void vgic_fill(struct vcpu *v)
 				continue;
 			break;
 		}
-		list_del(&irq->node);
-		irq->vcpu = NULL;
-		/* Neither: GICD_CTLR is being written, this one comes later. */
-		if (likely(pending || irq->active))
-			write_lr(v, (unsigned int)__builtin_ctz(free), irq,
-				 pending);
+		vgic_dequeue(v, irq);
+		write_lr(v, (unsigned int)__builtin_ctz(free), irq,
+			 !irq->active || vgic_is_deliverable(v->domain, irq));
 	}
-	note_waiting(v);
+	note_waiting(v, irq);
 }

@@ -44,11 +44,20 @@ static __force_inline void read_each(struct vcpu *v, struct emul_access *a,
 	vgic_unlock(v);
 }
 
+/* What the changes of an access deliver is sorted out once, at its end. */
+static __force_inline void end_changes(struct vcpu *v, struct vcpu *fill)
+{
+	if (unlikely(fill))
+		vgic_fill(fill);
+	vgic_unlock(v);
+}
+
 /* A field of each interrupt; nothing is done for those that have it. */
 static __force_inline void write_each(struct vcpu *v, struct emul_access *a,
 				      unsigned int bits, get_fn get, set_fn set)
 {
 	struct domain *d = v->domain;
+	struct vcpu *fill = NULL;
 	struct vgic_irq *irq = irqs_at(v, a, bits);
 
 	if (!irq)
@@ -61,10 +70,11 @@ static __force_inline void write_each(struct vcpu *v, struct emul_access *a,
 			struct vcpu *was = vgic_take(d, irq);
 
 			set(irq, val);
-			vgic_put(d, irq, was);
+			if (unlikely(vgic_has_state(irq)))
+				fill = vgic_put_only(d, irq, was) ?: fill;
 		}
 	}
-	vgic_unlock(v);
+	end_changes(v, fill);
 }
 
 /* Registers in which a one sets, or clears, something. */
@@ -72,6 +82,7 @@ static __force_inline void write_ones(struct vcpu *v, struct emul_access *a,
 				      get_fn get, set_fn set, u32 val)
 {
 	struct domain *d = v->domain;
+	struct vcpu *fill = NULL;
 	struct vgic_irq *irqs = irqs_at(v, a, 1);
 
 	if (!irqs)
@@ -85,9 +96,10 @@ static __force_inline void write_ones(struct vcpu *v, struct emul_access *a,
 			continue;
 		was = vgic_take(d, irq);
 		set(irq, val);
-		vgic_put(d, irq, was);
+		if (unlikely(vgic_has_state(irq)))
+			fill = vgic_put_only(d, irq, was) ?: fill;
 	}
-	vgic_unlock(v);
+	end_changes(v, fill);
 }
 
 static u32 get_group(const struct vgic_irq *irq)
@@ -234,7 +246,7 @@ void vgic_read_ctlr(struct vcpu *v, struct emul_access *a)
 {
 	const struct vgic_domain *g = &v->domain->vgic;
 
-	a->value = (g->enabled_g0 ? CTLR_G0 : 0) | (g->enabled_g1 ? CTLR_G1 : 0);
+	a->value = (g->enabled[0] ? CTLR_G0 : 0) | (g->enabled[1] ? CTLR_G1 : 0);
 }
 
 void vgic_write_ctlr(struct vcpu *v, struct emul_access *a)
@@ -243,10 +255,10 @@ void vgic_write_ctlr(struct vcpu *v, struct emul_access *a)
 	bool g0 = a->value & CTLR_G0, g1 = a->value & CTLR_G1;
 
 	vgic_lock(v);
-	if (g->enabled_g0 != g0 || g->enabled_g1 != g1) {
-		g->enabled_g0 = g0;
-		g->enabled_g1 = g1;
-		vgic_update_all(v->domain);
+	if (g->enabled[0] != g0 || g->enabled[1] != g1) {
+		g->enabled[0] = g0;
+		g->enabled[1] = g1;
+		vgic_update_groups(v->domain);
 	}
 	vgic_unlock(v);
 }

@@ -2,7 +2,7 @@
 /*
  * State machine of virtual interrupts. An interrupt is in one of three places:
  * nowhere (nothing to deliver), on a vCPU's queue, or in a list register of the
- * CPU where that vCPU is loaded. vgic_update() moves it after every change.
+ * CPU where that vCPU is loaded. vgic_put() moves it after every change.
  */
 #include "vgic_priv.h"
 
@@ -35,28 +35,13 @@ static void kick(struct vcpu *v)
 	ipi_send(v->cpu, IPI_REFRESH | IPI_WAKE);
 }
 
-/* v is not loaded: it sees its interrupts when it runs. */
-static void wake(struct vcpu *v, const struct vgic_irq *irq)
+/* v's queue has what it is to see: it does when it runs, if not loaded. */
+static __noinline void tell(struct vcpu *v)
 {
-	/* An active one ends no wait. */
-	if (!irq->active && READ_ONCE(v->state) == VCPU_ON)
+	if (v->vgic.loaded && !vgic_is_local(v))
+		kick(v);
+	else if (!v->vgic.loaded && READ_ONCE(v->state) == VCPU_ON)
 		sched_wake(v);
-}
-
-/* By priority; active ones first, then first come among equals. */
-static void enqueue(struct vcpu *v, struct vgic_irq *irq)
-{
-	struct list *at = v->vgic.queue.next;
-
-	for (; at != &v->vgic.queue; at = at->next) {
-		const struct vgic_irq *o = list_entry(at, struct vgic_irq, node);
-
-		if (irq->priority < o->priority ||
-		    (irq->priority == o->priority && irq->active && !o->active))
-			break;
-	}
-	list_add_before(at, &irq->node);
-	irq->vcpu = v;
 }
 
 void vgic_drop_phys(struct vgic_irq *irq)
@@ -89,13 +74,16 @@ void vgic_requeue(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
 	/* Active on one vCPU: it ends there, wherever it is routed now. */
 	struct vcpu *v = irq->active && was ? was : irq->target;
 
-	if (!v || irq->taken || !vgic_needs_lr(d, irq))
+	if (!v || irq->taken)
 		return;
-	enqueue(v, irq);
-	if (!v->vgic.loaded)
-		wake(v, irq);
-	else if (!vgic_is_local(v))
-		kick(v);
+	if (unlikely(!vgic_needs_lr(d, irq))) {
+		if (irq->enabled && vgic_is_pending(irq))
+			vgic_enqueue(v, irq, false);
+		return;
+	}
+	vgic_enqueue(v, irq, true);
+	if (v->vgic.loaded || !irq->active) /* an active one ends no wait */
+		tell(v);
 }
 
 /* Lock held again after others could have it, and their IPIs were taken. */
@@ -168,8 +156,7 @@ struct vcpu *vgic_take_away(struct domain *d, struct vgic_irq *irq)
 	struct vcpu *v = irq->vcpu;
 
 	if (irq->lr == VGIC_NO_LR) {
-		list_del(&irq->node);
-		irq->vcpu = NULL;
+		vgic_dequeue(v, irq);
 	} else if (vgic_is_local(v)) {
 		vgic_fold_lr(v, irq->lr);
 	} else {
@@ -191,36 +178,53 @@ static bool release(struct vgic_irq *irq)
 	return --irq->taken == 0;
 }
 
-void vgic_put_back(struct domain *d, struct vgic_irq *irq, struct vcpu *was)
+struct vcpu *vgic_put_only(struct domain *d, struct vgic_irq *irq,
+			   struct vcpu *was)
 {
+	struct vcpu *self = this_cpu()->current, *v = NULL;
 	bool held = irq->taken;
-	struct vcpu *v;
 
 	if (likely(!held || release(irq))) {
 		if (irq->hw)
 			resample_hw(irq);
 		vgic_requeue(d, irq, was);
 		v = irq->vcpu;
-		if (v && vgic_is_local(v) && !v->vgic.held)
-			vgic_fill(v);
 	}
-	v = this_cpu()->current;
-	if (unlikely(held && v))
-		wait_while_held(d, v);
+	if (unlikely(held && self))
+		wait_while_held(d, self);
+	return v && vgic_is_local(v) && !v->vgic.held ? v : NULL;
 }
 
-void vgic_update_all(struct domain *d)
+__noinline void vgic_put_back(struct domain *d, struct vgic_irq *irq,
+			      struct vcpu *was)
 {
-	struct vgic_irq *irq;
+	struct vcpu *v = vgic_put_only(d, irq, was);
 
+	if (v)
+		vgic_fill(v);
+}
+
+void vgic_update_groups(struct domain *d)
+{
+	/* Before the lock is let go: one that is alone may be shown. */
 	for (unsigned int i = 0; i < d->nr_vcpus; i++)
-		for (unsigned int n = 0; n < VGIC_NR_PRIVATE; n++) {
-			irq = &d->vcpus[i]->vgic.private[n];
+		if (d->vcpus[i]->vgic.alone)
+			vgic_sort(d->vcpus[i]);
+	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
+		struct vcpu *v = d->vcpus[i];
+		struct vgic_irq *irq;
+
+		if (vgic_is_local(v)) {
+			vgic_fold_all(v);
+			if (!v->vgic.held)
+				vgic_fill(v);
+		} else if (v->vgic.lr_used) {
+			/* Held for one of them, it folds them all. */
+			irq = v->vgic.lr[__builtin_ctz(v->vgic.lr_used)];
 			vgic_put(d, irq, vgic_take(d, irq));
+		} else if (vgic_queue_is_pending(v)) {
+			tell(v);
 		}
-	for (unsigned int n = 0; n < d->vgic.nr_spis; n++) {
-		irq = &d->vgic.spis[n];
-		vgic_put(d, irq, vgic_take(d, irq));
 	}
 }
 
@@ -347,14 +351,15 @@ void vgic_refresh(struct vcpu *v)
 	spin_lock(&d->vgic.lock);
 	WRITE_ONCE(v->vgic.refill, false);
 	end_dropped(v);
-	if (unlikely(v->vgic.holders)) {
+	/* Held already: an IPI of what was loaded before it came late. */
+	if (unlikely(v->vgic.holders || v->vgic.held)) {
 		vgic_fold_all(v);
 		v->vgic.held = true;
 		if (!v->vgic.in_access)
 			wait_while_held(d, v);
 	} else if (likely(v->vgic.loaded)) { /* so it is here */
 		vgic_redo_lrs(v);
-		if (!list_is_empty(&v->vgic.queue))
+		if (v->vgic.alone || v->vgic.sorted)
 			vgic_fill(v);
 	}
 	spin_unlock(&d->vgic.lock);
@@ -393,18 +398,6 @@ void vgic_load(struct vcpu *v)
 	spin_unlock(&d->vgic.lock);
 }
 
-/* An interrupt of v's queue that v would take. */
-static bool queue_is_pending(const struct vcpu *v)
-{
-	list_for_each(at, &v->vgic.queue) {
-		struct vgic_irq *irq = list_entry(at, struct vgic_irq, node);
-
-		if (!irq->active && vgic_is_deliverable(v->domain, irq))
-			return true;
-	}
-	return false;
-}
-
 void vgic_unload(struct vcpu *v)
 {
 	struct domain *d = v->domain;
@@ -419,8 +412,8 @@ void vgic_unload(struct vcpu *v)
 	WRITE_ONCE(v->vgic.loaded, false);
 	WRITE_ONCE(v->vgic.refill, false);
 	/* Who saw it loaded has sent an IPI that comes too late. */
-	if (READ_ONCE(v->state) == VCPU_ON && queue_is_pending(v))
-		sched_wake(v);
+	if (vgic_queue_is_pending(v))
+		tell(v);
 	spin_unlock(&d->vgic.lock);
 	gic_vcpu_save(&v->vgic.gic);
 }
@@ -431,7 +424,7 @@ bool vgic_has_pending(struct vcpu *v)
 	bool has;
 
 	spin_lock(&d->vgic.lock);
-	has = queue_is_pending(v);
+	has = vgic_queue_is_pending(v);
 	if (vgic_is_local(v))
 		for (u32 used = v->vgic.lr_used; used && !has; used &= used - 1)
 			has = gic_lr_state((unsigned int)__builtin_ctz(used)) ==
@@ -459,13 +452,11 @@ void vgic_vcpu_reset(struct vcpu *v)
 	struct vgic_vcpu *g = &v->vgic;
 
 	spin_lock(&d->vgic.lock);
-	if (!g->queue.next)
-		list_init(&g->queue);
 	for (unsigned int n = 0; n < VGIC_NR_PRIVATE; n++) {
 		struct vgic_irq *irq = &g->private[n];
 
-		if (irq->node.next)
-			list_del(&irq->node);
+		if (irq->vcpu)
+			vgic_dequeue(v, irq);
 		init_irq(irq, n);
 		irq->target = v;
 		irq->enabled = n < 16;

@@ -6,7 +6,7 @@
 #include <skerry/vgic.h>
 
 #define VGIC_SPI_FIRST	  32
-#define VGIC_PRIO_MASK	  0xf8 /* five bits are implemented */
+#define VGIC_PRIO_MASK	  0xf8
 #define VGIC_V2_DIST_SIZE 0x1000
 
 /* Of the distributor, and in GICv3 for private ones of the redistributor. */
@@ -63,7 +63,7 @@ static inline bool vgic_is_deliverable(const struct domain *d,
 				       const struct vgic_irq *irq)
 {
 	return irq->enabled && vgic_is_pending(irq) &&
-	       (irq->group1 ? d->vgic.enabled_g1 : d->vgic.enabled_g0);
+	       d->vgic.enabled[irq->group1];
 }
 
 static inline bool vgic_needs_lr(const struct domain *d,
@@ -72,27 +72,51 @@ static inline bool vgic_needs_lr(const struct domain *d,
 	return irq->active || vgic_is_deliverable(d, irq);
 }
 
+/* A bit for each priority at which v would take a sorted one. */
+u32 vgic_sorted_pending(const struct vcpu *v);
+/* v would take an interrupt of its queue. An active one ends no wait. */
+static inline bool vgic_queue_is_pending(const struct vcpu *v)
+{
+	const struct vgic_irq *alone = v->vgic.alone;
+
+	return alone ? !alone->active
+		     : unlikely(v->vgic.sorted) && vgic_sorted_pending(v);
+}
+
+/* Queued interrupts into LRs, the most urgent first. */
+void vgic_fill(struct vcpu *v);
 /*
  * Around every change of irq, and before its state is read: take() brings all
  * of the state into software and keeps it there until put(), which delivers.
  * Where irq stands in an LR of another CPU, that vCPU is held in EL2 meanwhile,
  * so take() and put() may drop the lock; the caller holds no other lock and has
  * taken no other interrupt. `was` is the vCPU that had it, or NULL.
+ * put_only() leaves it to do once for several: vgic_fill() for what it returns,
+ * if that is not NULL.
  */
 struct vcpu *vgic_take_away(struct domain *d, struct vgic_irq *irq);
+struct vcpu *vgic_put_only(struct domain *d, struct vgic_irq *irq,
+			   struct vcpu *was);
 void vgic_put_back(struct domain *d, struct vgic_irq *irq, struct vcpu *was);
 static inline struct vcpu *vgic_take(struct domain *d, struct vgic_irq *irq)
 {
 	return likely(!irq->vcpu) ? NULL : vgic_take_away(d, irq);
 }
+static inline bool vgic_has_state(const struct vgic_irq *irq)
+{
+	return irq->taken | irq->active | irq->latch | irq->line;
+}
 static inline void vgic_put(struct domain *d, struct vgic_irq *irq,
 			    struct vcpu *was)
 {
-	if (unlikely(irq->taken | irq->active | irq->latch | irq->line))
+	if (unlikely(vgic_has_state(irq)))
 		vgic_put_back(d, irq, was);
 }
-/* take() and put() for each interrupt of the domain. */
-void vgic_update_all(struct domain *d);
+/*
+ * The groups that are enabled have changed. Of a group that is not, interrupts
+ * are queued all the same: only what stands in LRs has to be looked at.
+ */
+void vgic_update_groups(struct domain *d);
 /* irq's line or latch changed, in a way that needs no hold. */
 void vgic_input(struct domain *d, struct vgic_irq *irq);
 /* The guest ended a forwarded interrupt, but not through its LR. */
@@ -128,7 +152,10 @@ static inline bool vgic_repend(struct domain *d, struct vgic_irq *irq)
 		irq->latch = 0;
 	return true;
 }
-/* Queued interrupts into LRs, the most urgent first. */
-void vgic_fill(struct vcpu *v);
+/* By priority; active ones first, then group 0, then first come. */
+void vgic_enqueue(struct vcpu *v, struct vgic_irq *irq, bool may_be_shown);
+/* The one that is alone is not so any more. */
+void vgic_sort(struct vcpu *v);
+void vgic_dequeue(struct vcpu *v, struct vgic_irq *irq);
 /* vgic.c: put a folded interrupt back on a queue if it needs one. */
 void vgic_requeue(struct domain *d, struct vgic_irq *irq, struct vcpu *was);

@@ -23,10 +23,13 @@ static inline bool mmio_decode(u64 esr, u64 far, u64 hpfar, struct mmio *m)
 {
 	u64 type = field_get(FSC_TYPE, esr);
 
-	/* A stage-1 walk or cache instruction is no access of a register. */
+	/*
+	 * A stage-1 walk or cache instruction is no access of a register. After
+	 * a permission fault HPFAR_EL2 says nothing (Arm ARM D19.2.57), and
+	 * what is mapped is no device of ours.
+	 */
 	if (!(esr & ESR_DABT_ISV) || (esr & (ESR_DABT_S1PTW | ESR_DABT_CM)) ||
-	    (type != FSC_TRANSLATION && type != FSC_PERMISSION &&
-	     type != FSC_ACCESS))
+	    (type != FSC_TRANSLATION && type != FSC_ACCESS))
 		return false;
 	m->ipa = decode_ipa(far, hpfar);
 	m->size = (u8)(1U << field_get(ESR_DABT_SAS, esr));

@@ -31,6 +31,7 @@
 	op(u32, ack, (void), ())					\
 	op(void, eoi, (u32 intid), (intid))				\
 	op(void, deactivate, (u32 intid), (intid))			\
+	op(void, end, (u32 intid), (intid))				\
 	op(void, send_sgi, (unsigned int cpu, unsigned int id), (cpu, id)) \
 	op(void, lr_write, (unsigned int n, const struct gic_lr *lr), (n, lr)) \
 	op(void, lr_clear, (unsigned int n), (n))			\

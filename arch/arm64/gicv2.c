@@ -162,6 +162,15 @@ void gicv2_deactivate(u32 intid)
 	mmio_write32(v2.cpu + GICC_DIR, iar_of(intid));
 }
 
+void gicv2_end(u32 intid)
+{
+	u64 cpu = v2.cpu;
+	u32 iar = iar_of(intid);
+
+	mmio_write32(cpu + GICC_EOIR, iar);
+	mmio_write32(cpu + GICC_DIR, iar);
+}
+
 void gicv2_route(u32 intid, unsigned int cpu)
 {
 	u64 reg = gic.dist + GICD_ITARGETSR + align_down(intid, 4);
@@ -190,20 +199,17 @@ static u64 lr_reg(unsigned int n)
 
 void gicv2_lr_write(unsigned int n, const struct gic_lr *lr)
 {
-	u32 val = (u32)(lr->intid | field_prep(LR_PRIO, lr->priority >> 3));
+	u64 val = lr->intid | field_prep(LR_PRIO, lr->priority >> 3) |
+		  field_prep(LR_PENDING, lr->pending) |
+		  field_prep(LR_ACTIVE, lr->active) |
+		  field_prep(LR_GROUP1, lr->group1) | field_prep(LR_HW, lr->hw);
 
-	if (lr->pending)
-		val |= LR_PENDING;
-	if (lr->active)
-		val |= LR_ACTIVE;
-	if (lr->group1)
-		val |= LR_GROUP1;
-	if (lr->hw)
-		val |= (u32)(LR_HW | field_prep(LR_PINTID, lr->pintid));
+	if (likely(lr->hw))
+		val |= field_prep(LR_PINTID, lr->pintid);
 	else
-		val |= (u32)field_prep(LR_CPUID, lr->source) |
-		       (lr->eoi_maint ? (u32)LR_EOI : 0);
-	mmio_write32(lr_reg(n), val);
+		val |= field_prep(LR_CPUID, lr->source) |
+		       field_prep(LR_EOI, lr->eoi_maint);
+	mmio_write32(lr_reg(n), (u32)val);
 }
 
 void gicv2_lr_clear(unsigned int n)
@@ -257,14 +263,18 @@ void gicv2_vcpu_reset(struct gic_vcpu *g)
 
 void gicv2_vcpu_save(struct gic_vcpu *g)
 {
-	g->vmcr = mmio_read32(v2.hyp + GICH_VMCR);
-	g->apr[0][0] = mmio_read32(v2.hyp + GICH_APR);
-	gicv2_write_hcr(0);
+	u64 hyp = v2.hyp;
+
+	g->vmcr = mmio_read32(hyp + GICH_VMCR);
+	g->apr[0][0] = mmio_read32(hyp + GICH_APR);
+	mmio_write32(hyp + GICH_HCR, 0);
 }
 
 void gicv2_vcpu_load(const struct gic_vcpu *g)
 {
-	mmio_write32(v2.hyp + GICH_VMCR, (u32)g->vmcr);
-	mmio_write32(v2.hyp + GICH_APR, (u32)g->apr[0][0]);
-	gicv2_write_hcr(HCR_EN);
+	u64 hyp = v2.hyp;
+
+	mmio_write32(hyp + GICH_VMCR, (u32)g->vmcr);
+	mmio_write32(hyp + GICH_APR, (u32)g->apr[0][0]);
+	mmio_write32(hyp + GICH_HCR, HCR_EN);
 }

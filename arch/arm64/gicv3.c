@@ -71,10 +71,14 @@ static u32 affinity_of(u64 mpidr)
 	return (u32)((mpidr & 0xffffff) | (mpidr >> 8 & 0xff000000));
 }
 
-/* Note the frame of every CPU of ours in one redistributor region. */
-static void scan_region(u64 base, u64 size, u64 stride)
+/*
+ * Note the frame of every CPU of ours in one redistributor region, of which
+ * nothing is mapped that is behind the last one: it is sparse.
+ */
+static void scan_region(u64 pa, u64 size, u64 stride)
 {
-	for (u64 r = base; r + GICR_FRAMES <= base + size;) {
+	for (u64 end = pa + size; pa + GICR_FRAMES <= end;) {
+		u64 r = (u64)mmu_map_device(PADDR(pa), GICR_FRAMES);
 		u64 typer = mmio_read64(r + GICR_TYPER);
 
 		for (unsigned int i = 0; i < nr_cpus; i++)
@@ -82,9 +86,9 @@ static void scan_region(u64 base, u64 size, u64 stride)
 				v3.redist[i] = r;
 		if (typer & GICR_TYPER_LAST)
 			break;
-		r += stride		       ? stride
-		     : typer & GICR_TYPER_VLPI ? 2 * GICR_FRAMES
-					       : GICR_FRAMES;
+		pa += stride			? stride
+		      : typer & GICR_TYPER_VLPI ? 2 * GICR_FRAMES
+						: GICR_FRAMES;
 	}
 }
 
@@ -100,12 +104,11 @@ void gicv3_init(void)
 	const struct machine_gic *m = &machine.gic;
 
 	for (unsigned int i = 0; i < m->nr_redist; i++) {
-		/* Only as much as CPUs of ours can need: it is sparse. */
+		/* Only as much as CPUs of ours can need. */
 		u64 size = min(m->redist_size[i],
 			       CONFIG_NR_CPUS * 2 * GICR_FRAMES);
 
-		scan_region((u64)mmu_map_device(PADDR(m->redist[i]), size),
-			    size, m->redist_stride);
+		scan_region(m->redist[i], size, m->redist_stride);
 	}
 	for (unsigned int i = 0; i < nr_cpus; i++) {
 		if (!v3.redist[i])
@@ -162,6 +165,12 @@ void gicv3_deactivate(u32 intid)
 	sysreg_write(icc_dir_el1, intid);
 }
 
+void gicv3_end(u32 intid)
+{
+	gicv3_eoi(intid);
+	gicv3_deactivate(intid);
+}
+
 void gicv3_route(u32 intid, unsigned int cpu)
 {
 	mmio_write64(gic.dist + GICD_IROUTER + 8 * (u64)intid,
@@ -192,6 +201,11 @@ void gicv3_send_sgi(unsigned int cpu, unsigned int id)
 
 static inline void lr_set(unsigned int n, u64 val)
 {
+	/* The first one most often: without the table of jumps. */
+	if (likely(!n)) {
+		sysreg_write(ich_lr0_el2, val);
+		return;
+	}
 	switch (n) {
 		LR_CASES(LR_WRITE)
 	}
@@ -199,18 +213,13 @@ static inline void lr_set(unsigned int n, u64 val)
 
 void gicv3_lr_write(unsigned int n, const struct gic_lr *lr)
 {
-	u64 val = lr->intid | field_prep(LR_PRIO, lr->priority);
+	u64 val = lr->intid | field_prep(LR_PRIO, lr->priority) |
+		  field_prep(LR_PENDING, lr->pending) |
+		  field_prep(LR_ACTIVE, lr->active) |
+		  field_prep(LR_GROUP1, lr->group1) | field_prep(LR_HW, lr->hw);
 
-	if (lr->pending)
-		val |= LR_PENDING;
-	if (lr->active)
-		val |= LR_ACTIVE;
-	if (lr->group1)
-		val |= LR_GROUP1;
-	if (lr->hw)
-		val |= LR_HW | field_prep(LR_PINTID, lr->pintid);
-	else if (lr->eoi_maint)
-		val |= LR_EOI;
+	val |= lr->hw ? field_prep(LR_PINTID, lr->pintid)
+		      : field_prep(LR_EOI, lr->eoi_maint);
 	lr_set(n, val);
 }
 

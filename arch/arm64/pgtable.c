@@ -298,6 +298,8 @@ static void destroy_level(struct pgtable *pt, u64 *table, unsigned int level,
 	for (u64 i = 0; i < nr; i++) {
 		u64 pte = table[i];
 
+		if (!pte)
+			continue;
 		table[i] = 0;
 		if (!is_table(pte, level))
 			continue;

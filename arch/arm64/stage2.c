@@ -13,11 +13,12 @@
 #include <skerry/domain.h>
 #include <skerry/layout.h>
 #include <skerry/pool.h>
+#include <skerry/work.h>
 
 #define VTCR_RES1  BIT(31)
-#define VTCR_WB_IS 0x3500UL /* SH0 inner, ORGN0 and IRGN0 write-back */
-#define VTCR_SL0_1 BIT(6)   /* start at level 1 */
-#define FLUSH_STEP (256 * KIB)
+#define VTCR_WB_IS 0x3500UL   /* SH0 inner, ORGN0 and IRGN0 write-back */
+#define VTCR_SL0_1 BIT(6)     /* start at level 1 */
+#define FLUSH_STEP (64 * KIB) /* of one trap, with interrupts masked */
 
 unsigned int stage2_ipa_bits(void)
 {
@@ -118,10 +119,15 @@ int stage2_init(struct stage2 *s2, struct pool *pool, u8 vmid)
 
 void stage2_exit(struct stage2 *s2)
 {
+	bool preempt;
+
 	if (!s2->pt.root)
 		return;
 	flush_vmid(s2->vttbr);
+	/* Nobody else has its tables, nor its pool. */
+	preempt = work_preempt(true);
 	pgtable_destroy(&s2->pt);
+	work_preempt(preempt);
 	s2->pt.root = NULL;
 }
 

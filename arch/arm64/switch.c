@@ -12,31 +12,45 @@
 #include <asm/sysreg.h>
 #include <skerry/cpu.h>
 #include <skerry/domain.h>
+#include <skerry/pvtime.h>
 #include <skerry/string.h>
 
 /*
- * One row per register: field of struct arch_sysregs, register name. TCR_EL1,
+ * Two registers a row, with their fields of struct arch_sysregs, which are next
+ * to each other: two at a time take three instructions, not four. TCR_EL1,
  * which allows the walks, is loaded behind them.
  */
 /* clang-format off */
 #define SYSREGS(op)                                                            \
-	op(sp_el0, sp_el0) op(sp_el1, sp_el1) op(elr_el1, elr_el1)             \
-	op(spsr_el1, spsr_el1) op(sctlr, sctlr_el1) op(cpacr, cpacr_el1)       \
-	op(ttbr0, ttbr0_el1) op(ttbr1, ttbr1_el1)                              \
-	op(mair, mair_el1) op(amair, amair_el1) op(vbar, vbar_el1)             \
-	op(esr, esr_el1) op(far, far_el1) op(afsr0, afsr0_el1)                 \
-	op(afsr1, afsr1_el1) op(par, par_el1) op(contextidr, contextidr_el1)   \
-	op(tpidr_el0, tpidr_el0) op(tpidrro_el0, tpidrro_el0)                  \
-	op(tpidr_el1, tpidr_el1) op(csselr, csselr_el1)                        \
-	op(cntkctl, cntkctl_el1) op(mdscr, mdscr_el1) op(vmpidr, vmpidr_el2)
-#define SAVE(field, reg) s->field = sysreg_read(reg);
-#define LOAD(field, reg) sysreg_write(reg, s->field);
+	op(sp_el0, sp_el0, sp_el1, sp_el1)                                     \
+	op(elr_el1, elr_el1, spsr_el1, spsr_el1)                               \
+	op(sctlr, sctlr_el1, cpacr, cpacr_el1)                                 \
+	op(ttbr0, ttbr0_el1, ttbr1, ttbr1_el1)                                 \
+	op(mair, mair_el1, amair, amair_el1)                                   \
+	op(vbar, vbar_el1, esr, esr_el1)                                       \
+	op(far, far_el1, afsr0, afsr0_el1)                                     \
+	op(afsr1, afsr1_el1, par, par_el1)                                     \
+	op(contextidr, contextidr_el1, tpidr_el0, tpidr_el0)                   \
+	op(tpidrro_el0, tpidrro_el0, tpidr_el1, tpidr_el1)                     \
+	op(csselr, csselr_el1, cntkctl, cntkctl_el1)
+#define SAVE(field1, reg1, field2, reg2)                                       \
+	{                                                                      \
+		u64 a = sysreg_read(reg1), b = sysreg_read(reg2);              \
+		s->field1 = a;                                                 \
+		s->field2 = b;                                                 \
+	}
+#define LOAD(field1, reg1, field2, reg2)                                       \
+	{                                                                      \
+		u64 a = s->field1, b = s->field2;                              \
+		sysreg_write(reg1, a);                                         \
+		sysreg_write(reg2, b);                                         \
+	}
 /* clang-format on */
 
 /* CPTR_EL2 of a guest: no SVE, no trace, no AMU; FP trapped or not. */
 static u64 guest_cptr(bool fp)
 {
-	return CPTR_RES1 | CPTR_TZ | CPTR_TTA | (fp ? 0 : CPTR_TFP);
+	return CPTR_RES1 | CPTR_TZ | CPTR_TTA | field_prep(CPTR_TFP, !fp);
 }
 
 void arch_fp_trap(struct vcpu *v)
@@ -99,12 +113,16 @@ void arch_vcpu_load(struct vcpu *v)
 	sysreg_write(cntvoff_el2, READ_ONCE(v->domain->cntvoff));
 	isb();
 	SYSREGS(LOAD)
+	/* What a guest writes of these is kept by who emulates it. */
+	sysreg_write(mdscr_el1, s->mdscr);
+	sysreg_write(vmpidr_el2, s->vmpidr);
 	isb();
 	sysreg_write(tcr_el1, s->tcr);
 	/* Its forwarded timer interrupt is active before the line can rise. */
 	cpu->current = v;
 	vgic_load(v);
-	timer_cancel(&v->vtimer);
+	if (unlikely(timer_is_armed(&v->vtimer)))
+		timer_cancel(&v->vtimer);
 	sysreg_write(cntv_cval_el0, s->cntv_cval);
 	sysreg_write(cntv_ctl_el0, s->cntv_ctl);
 	sysreg_write(cptr_el2, guest_cptr(cpu->fp_owner == v));
@@ -117,8 +135,18 @@ void arch_vcpu_load(struct vcpu *v)
 		dsb(nsh);
 		v->domain->last_vcpu[cpu->id] = v;
 	}
+	if (unlikely(v->pvtime))
+		pvtime_publish(v);
 	isb();
 	take_late_wake(cpu);
+}
+
+/* A parked timer's never stays one, where it would wrap. */
+static u64 host_time(u64 cval, u64 offset)
+{
+	u64 t;
+
+	return __builtin_add_overflow(cval, offset, &t) ? ~0UL : t;
 }
 
 void arch_vcpu_unload(struct vcpu *v)
@@ -142,8 +170,8 @@ void arch_vcpu_unload(struct vcpu *v)
 	/* A ready one sees its own timer when it is loaded again. */
 	if (!v->sched.ready &&
 	    (s->cntv_ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
-		timer_arm(&v->vtimer,
-			  s->cntv_cval + READ_ONCE(v->domain->cntvoff));
+		timer_arm(&v->vtimer, host_time(s->cntv_cval,
+						READ_ONCE(v->domain->cntvoff)));
 	SYSREGS(SAVE)
 	s->tcr = sysreg_read(tcr_el1);
 	/* The hardware clears VSE when the guest takes the SError. */

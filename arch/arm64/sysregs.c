@@ -79,11 +79,13 @@ static enum sysreg_result emulate(struct vcpu *v, struct access *a)
 	case ENC(3, 0, 1, 0, 1):			/* ACTLR_EL1 */
 		break;
 	case ENC(2, 0, 0, 2, 2):			/* MDSCR_EL1 */
-		/* For the guest's own reading; single step is not given. */
-		if (a->read)
-			a->val = sysreg_read(mdscr_el1);
-		else
-			sysreg_write(mdscr_el1, a->val & BIT(12));
+		/* Single step is not given. A switch loads what is kept. */
+		if (a->read) {
+			a->val = v->arch.sys.mdscr;
+			break;
+		}
+		v->arch.sys.mdscr = a->val & BIT(12);
+		sysreg_write(mdscr_el1, v->arch.sys.mdscr);
 		break;
 	case ENC(2, 0, 1, 1, 4):			/* OSLSR_EL1 */
 		if (!a->read)

@@ -15,6 +15,7 @@
 #include <skerry/page.h>
 #include <skerry/panic.h>
 #include <skerry/psci.h>
+#include <skerry/trace.h>
 
 #define HVC_IMM	     BITS(15, 0)
 #define VECTORS_SIZE 0x800
@@ -39,7 +40,8 @@ static __noinline struct vcpu *wait(struct vcpu *v)
 
 	v->blocked = false;
 	while (!vgic_has_pending(v)) {
-		if (sched_is_contended() || READ_ONCE(c->resched)) {
+		if (sched_is_contended() || sched_is_server(&v->sched) ||
+		    READ_ONCE(c->resched)) {
 			sched_block(v);
 			/* What came before was told to a ready vCPU. */
 			if (vgic_has_pending(v))
@@ -52,7 +54,29 @@ static __noinline struct vcpu *wait(struct vcpu *v)
 	return next_vcpu(v);
 }
 
-struct vcpu *trap_call(struct vcpu *v, u64 esr)
+/*
+ * Both ends of an exit. Off, it costs one look: the handlers are apart, so
+ * that they are there once, and branched to.
+ */
+static __noinline struct vcpu *traced(struct vcpu *v, u64 esr,
+				      struct vcpu *(*handle)(struct vcpu *v,
+							     u64 esr))
+{
+	struct vcpu *next;
+
+	trace(TRACE_EXIT, v, (u32)esr);
+	next = handle(v, esr);
+	if (next == v)
+		trace(TRACE_ENTER, v, 0);
+	return next;
+}
+
+static bool is_traced(void)
+{
+	return unlikely(READ_ONCE(this_cpu()->trace.on));
+}
+
+static __noinline struct vcpu *handle_call(struct vcpu *v, u64 esr)
 {
 	/* SMC traps with ELR at the SMC itself (Arm ARM D1.4.3). */
 	if (esr & BIT(26)) /* EC 0x17, not 0x16 */
@@ -73,8 +97,20 @@ struct vcpu *trap_call(struct vcpu *v, u64 esr)
 	return v->blocked ? wait(v) : next_vcpu(v);
 }
 
+struct vcpu *trap_call(struct vcpu *v, u64 esr)
+{
+	return is_traced() ? traced(v, esr, handle_call) : handle_call(v, esr);
+}
+
+static __noinline struct vcpu *handle_irq(struct vcpu *v, u64 none __unused)
+{
+	return irq_handle() ? next_vcpu(v) : v;
+}
+
 struct vcpu *trap_irq(struct vcpu *v)
 {
+	if (is_traced())
+		return traced(v, 0, handle_irq);
 	return irq_handle() ? next_vcpu(v) : v;
 }
 
@@ -140,7 +176,8 @@ static __noinline void bad_access(struct vcpu *v, u64 esr, u64 far, u64 ipa)
 	note_exit(v);
 	if (fault_is_stale(v, esr, ipa))
 		return;
-	if (!(esr & ESR_DABT_ISV) && emul_find(&v->domain->emul, ipa))
+	if (!(esr & ESR_DABT_ISV) && field_get(FSC_TYPE, esr) != FSC_PERMISSION &&
+	    emul_find(&v->domain->emul, ipa))
 		domain_log_once(
 			v->domain,
 			"no syndrome for the access at pc %#lx to %#lx: external abort",
@@ -214,7 +251,7 @@ static void trap_sysreg(struct vcpu *v, u64 esr)
 		arch_inject_undef(v);
 }
 
-struct vcpu *trap_sync(struct vcpu *v, u64 esr)
+static __noinline struct vcpu *handle_sync(struct vcpu *v, u64 esr)
 {
 	v->arch.esr = esr;
 	if (likely(field_get(ESR_EC, esr) == EC_DABT_LOW)) {
@@ -243,6 +280,11 @@ struct vcpu *trap_sync(struct vcpu *v, u64 esr)
 		arch_inject_undef(v);
 	}
 	return next_vcpu(v);
+}
+
+struct vcpu *trap_sync(struct vcpu *v, u64 esr)
+{
+	return is_traced() ? traced(v, esr, handle_sync) : handle_sync(v, esr);
 }
 
 struct vcpu *trap_fiq(struct vcpu *v, u64 esr __unused)

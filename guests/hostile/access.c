@@ -84,7 +84,9 @@ void round_jump(struct me *me)
 	for (unsigned int i = 0; i < NR_JUMPS; i++) {
 		switch (i % 8) {
 		case 0:
-			attempt(me, jump, HOLE + below(me, PAGE) * 4);
+			attempt(me, jump,
+				(below(me, 2) ? HOLE : time_page) +
+					below(me, PAGE / 4) * 4);
 			break;
 		case 1:
 			attempt(me, jump, plat.gicd + below(me, 0x4000) * 4);
@@ -150,7 +152,7 @@ static u32 word(struct me *me)
 	return below(me, 2) ? (u32)rnd(me) : some[below(me, ARRAY_SIZE(some))];
 }
 
-static void user_irq(struct me *me, bool fiq)
+void timer_over(struct me *me, bool fiq)
 {
 	u32 iar = gic_ack();
 
@@ -180,7 +182,7 @@ void round_user(struct me *me)
 {
 	bool has32 = (sysreg_read(id_aa64pfr0_el1) & 0xf) == 2;
 
-	me->irq = user_irq;
+	me->irq = timer_over;
 	gic_enable(plat.timer_intid[TIMER_VIRT]);
 	if (me->rounds % 64 == 0) {
 		for (unsigned int i = 0; i < CODE_WORDS; i++)

@@ -42,7 +42,7 @@ static u64 function(struct me *me)
 		break;
 	case 1: /* any service, near its start or its end */
 		fn = 0x80000000ul | below(me, 64) << 24 |
-		     (below(me, 2) ? 0xff00 : 0) | below(me, 16);
+		     (below(me, 2) ? 0xff00 : 0) | below(me, 48);
 		break;
 	case 2:
 		fn = (u32)rnd(me);

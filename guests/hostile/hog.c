@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What takes more than its share: time, and room on the console. */
+/* What takes more than its share: time, and room on the console, and turns. */
 #include "hostile.h"
 
 #define HOG_US	 20000 /* several slices */
 #define NR_LINES 64
+#define NR_NAPS	 256
 
 /* Nothing is masked so well that EL2's timer would not come. */
 void round_hog(struct me *me)
@@ -47,5 +48,40 @@ void round_flood(struct me *me)
 	if (below(me, 4) == 0) {
 		for (unsigned int i = 0; i < 500; i++)
 			put_line("x", 1);
+	}
+}
+
+/* All ways to give the CPU up, each for a tick, and what is armed for that. */
+void round_nap(struct me *me)
+{
+	gic_sane();
+	me->irq = timer_over;
+	gic_enable(plat.timer_intid[TIMER_VIRT]);
+	for (unsigned int i = 0; i < NR_NAPS; i++) {
+		u64 at = below(me, 4) ? now() + below(me, 3) : 0;
+
+		timer_set(at ?: now() + below(me, 2000));
+		switch (below(me, 5)) {
+		case 0:
+			wfi();
+			break;
+		case 1:
+			asm volatile("sevl\n\twfe\n\twfe" ::: "memory");
+			break;
+		case 2:
+			asm volatile("yield" ::: "memory");
+			break;
+		case 3:
+			psci(PSCI_CPU_SUSPEND, 0, 0, 0);
+			break;
+		default:
+			timer_set(now() - 1);
+		}
+		if (below(me, 2)) {
+			irq_on();
+			isb();
+			irq_off();
+		}
+		me->ops++;
 	}
 }

@@ -51,6 +51,9 @@ struct attack {
 	bool restart; /* secondaries run one round and go off */
 };
 
+/* The page where times are read, and nothing else is done; or HOLE. */
+extern u64 time_page;
+
 u64 rnd(struct me *me);
 u64 below(struct me *me, u64 n);
 struct me *myself(void);
@@ -66,6 +69,8 @@ void code_ready(const struct me *me, unsigned int words);
 u64 call_stub(u64 code, const u64 args[18]);
 /* The interrupt controller as after reset, whatever was done to it. */
 void gic_sane(void);
+/* An attack's way with interrupts: ended, and the timer off. */
+void timer_over(struct me *me, bool fiq);
 /* GICv2: takes and ends what IAR does not give, as it is of group 1. */
 u32 gic_end_group1(void);
 
@@ -77,10 +82,12 @@ void round_cache(struct me *me);
 void round_call(struct me *me);
 void round_psci(struct me *me);
 void round_gic(struct me *me);
+void round_spis(struct me *me);
 void round_timer(struct me *me);
 void round_table(struct me *me);
 void round_hog(struct me *me);
 void round_flood(struct me *me);
+void round_nap(struct me *me);
 
 /* Until when the attack goes on at least, in ticks. */
 u64 attack_end(void);

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The interrupt controller with random contents and SGIs from everybody to
- * everybody; and a timer interrupt that is never ended.
+ * everybody; as many interrupts as there can be; and a timer interrupt that is
+ * never ended.
  */
 #include "hostile.h"
 
-#define GICD_CTLR      0x0000
-#define GICD_ICENABLER 0x0180
-#define GICD_ICPENDR   0x0280
-#define GICD_ICACTIVER 0x0380
-#define GICD_ITARGETSR 0x0800
-#define GICD_SGIR      0x0f00
-#define GICD_CPENDSGIR 0x0f10
-#define GICR_SIZE      0x20000ul
+#define GICD_CTLR	0x0000
+#define GICD_TYPER	0x0004
+#define GICD_ISENABLER	0x0100
+#define GICD_ICENABLER	0x0180
+#define GICD_ISPENDR	0x0200
+#define GICD_ICPENDR	0x0280
+#define GICD_ICACTIVER	0x0380
+#define GICD_IPRIORITYR 0x0400
+#define GICD_ITARGETSR	0x0800
+#define GICD_SGIR	0x0f00
+#define GICD_CPENDSGIR	0x0f10
+#define GICR_SIZE	0x20000ul
 
 #define GICC_CTLR	 0x0000
 #define GICC_CTLR_ACKCTL 4
@@ -59,6 +64,12 @@ static void clear(u64 frame, u64 first, u64 nr)
 	}
 }
 
+/* Registers with a bit for each SPI. */
+static u64 spi_words(void)
+{
+	return read32(plat.gicd + GICD_TYPER) & 31;
+}
+
 void gic_sane(void)
 {
 	irq_off();
@@ -66,7 +77,7 @@ void gic_sane(void)
 	wr(cntp_ctl_el0, 0);
 	clear(gic_banked(), 0, 1);
 	if (this_cpu()->id == 0) {
-		clear(plat.gicd, 1, NR_INTIDS / 32 - 1);
+		clear(plat.gicd, 1, spi_words());
 		gic_init();
 	}
 	if (plat.gic == 3) {
@@ -289,6 +300,32 @@ void round_gic(struct me *me)
 	irq_on();
 	isb();
 	irq_off();
+}
+
+/* --- all SPIs at once ---------------------------------------------------- */
+
+#define NR_CHANGES 64
+
+/* All are pending, with groups on and off, and some of them change. */
+void round_spis(struct me *me)
+{
+	u64 words = spi_words();
+
+	for (u64 i = 8; i < 8 * (words + 1); i++)
+		write32(plat.gicd + GICD_IPRIORITYR + 4 * i, (u32)rnd(me));
+	for (u64 i = 1; i <= words; i++) {
+		write32(plat.gicd + GICD_ISENABLER + 4 * i, ~0u);
+		write32(plat.gicd + GICD_ISPENDR + 4 * i, ~0u);
+	}
+	for (unsigned int i = 0; i < NR_CHANGES; i++) {
+		u64 word = 4 * (1 + below(me, words));
+
+		write32(plat.gicd + GICD_CTLR, i % 2 ? 3 : (u32)below(me, 4));
+		write32(plat.gicd + GICD_ICPENDR + word, (u32)rnd(me));
+		write32(plat.gicd + GICD_ISPENDR + word, ~0u);
+		me->ops += 3;
+	}
+	clear(plat.gicd, 1, words);
 }
 
 /* --- the timer that is never ended --------------------------------------- */

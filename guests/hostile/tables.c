@@ -41,7 +41,7 @@ static u64 page(struct me *me)
 	case 0:
 		return plat.gicd | attr | 3;
 	case 1:
-		return HOLE | attr | 3;
+		return (below(me, 2) ? HOLE : time_page) | attr | 3;
 	case 2: /* beyond any address size */
 		return (rnd(me) & 0x0000ff8000000000ul) | BIT(40) | attr | 3;
 	case 3: /* the tables themselves */
@@ -62,7 +62,7 @@ static u64 table(struct me *me)
 {
 	switch (below(me, 8)) {
 	case 0: /* walked into a hole, a device, out of the address space */
-		return HOLE | 3;
+		return (below(me, 2) ? HOLE : time_page) | 3;
 	case 1:
 		return plat.gicd | 3;
 	case 2:

@@ -21,6 +21,18 @@ static struct cpu_boot boots[MAX_CPUS];
 static u8 stacks[MAX_CPUS][STACK_SIZE] __attribute__((aligned(16)));
 
 extern char secondary_entry[];
+void sleep_ms(u64 ms)
+{
+	u64 end = now() + ms * 1000 * ticks_per_us();
+
+	gic_enable(plat.timer_intid[TIMER_VIRT]);
+	timer_set(end);
+	while (now() < end)
+		wfi();
+	timer_stop();
+	gic_disable(plat.timer_intid[TIMER_VIRT]);
+}
+
 void guest_start(const void *fdt, u64 ticks);
 void secondary_start(struct cpu_boot *boot);
 

@@ -164,6 +164,8 @@ void mmu_allow_exec(u64 addr); /* for the gigabyte around a device address */
 #define PSCI_FEATURES	       0x8400000aul
 #define SMCCC_VERSION	       0x80000000ul
 #define SMCCC_ARCH_FEATURES    0x80000001ul
+#define PV_TIME_FEATURES       0xc5000020ul
+#define PV_TIME_ST	       0xc5000021ul
 
 struct cpu {
 	unsigned int id;
@@ -195,6 +197,7 @@ void power_off(void) __attribute__((noreturn));
 void timer_set(u64 deadline); /* CNTV, ticks */
 void timer_stop(void);
 void delay_us(u64 us);
+void sleep_ms(u64 ms); /* in WFI, by CNTV; interrupts masked */
 u64 ticks_per_us(void);
 
 /* --- interrupts (gic.c) --------------------------------------------------- */

@@ -7,12 +7,15 @@
  *
  * Boot arguments: period_us (default 1000), periods (1000), work_us (50, of a
  * CPU of its own), max_late_us (100, the latest allowed start), settle_us
- * (1000, before it begins).
+ * (1000, before it begins), exact=1 to have each lateness with its count too.
+ * With naps_ms=N it is no control loop but a neighbour of one: for so long it
+ * only waits, until nap_ns (200) later each time.
  */
 #include "guest.h"
 
-#define NR_BUCKETS 16 /* 0, 1, 2-3, 4-7, ... us, the last one open */
-#define CALIBRATE  1000
+#define NR_EXACT   16384 /* of the first ones */
+#define NR_BUCKETS 16	 /* 0, 1, 2-3, 4-7, ... us, the last one open */
+#define CALIBRATE  2000	 /* passes: a few us, which also small budgets have */
 
 static u64 period, periods, max_late;
 static u32 work; /* passes of the work loop */
@@ -21,6 +24,7 @@ static u64 arrived; /* when the handler ran; 0: not yet */
 
 static u64 missed, skipped, samples, sum, least = ~0ul, most;
 static u64 buckets[NR_BUCKETS];
+static u32 exact[NR_EXACT]; /* ns */
 
 /*
  * Conversions multiply before they divide, so that no frequency is rounded to
@@ -73,9 +77,9 @@ static u64 wait_until(u64 deadline)
 /*
  * Stands for reading sensors, the control law and writing actuators: an
  * amount of instructions, not of time, or being kept from the CPU would count
- * as work done.
+ * as work done. One copy of it: two loops may differ in their instructions.
  */
-static void do_work(u32 passes)
+static __attribute__((noinline)) void do_work(u32 passes)
 {
 	while (passes--)
 		asm volatile("nop" ::: "memory");
@@ -89,11 +93,11 @@ static u32 passes_for(u64 us)
 	for (unsigned int i = 0; i < 8; i++) {
 		u64 t = now();
 
-		do_work(CALIBRATE * 64);
+		do_work(CALIBRATE);
 		t = now() - t;
 		best = t < best ? t : best;
 	}
-	return (u32)(from_us(us) * CALIBRATE * 64 / (best ? best : 1));
+	return (u32)(from_us(us) * CALIBRATE / (best ? best : 1));
 }
 
 static void record(u64 late)
@@ -102,6 +106,8 @@ static void record(u64 late)
 	unsigned int i = us ? 64 - (unsigned int)__builtin_clzl(us) : 0;
 
 	buckets[i < NR_BUCKETS ? i : NR_BUCKETS - 1]++;
+	if (samples < NR_EXACT)
+		exact[samples] = (u32)to_ns(late);
 	samples++;
 	sum += late;
 	least = late < least ? late : least;
@@ -151,6 +157,41 @@ static void histogram(void)
 	}
 }
 
+/* Sorted in a simple way (Shell's), as nobody waits any more. */
+static void print_exact(void)
+{
+	u64 n = samples < NR_EXACT ? samples : NR_EXACT, same;
+
+	for (u64 gap = n / 2; gap; gap /= 2)
+		for (u64 i = gap; i < n; i++) {
+			u32 v = exact[i];
+			u64 at = i;
+
+			for (; at >= gap && exact[at - gap] > v; at -= gap)
+				exact[at] = exact[at - gap];
+			exact[at] = v;
+		}
+	for (u64 i = 0; i < n; i += same) {
+		for (same = 1; i + same < n && exact[i + same] == exact[i];)
+			same++;
+		printf("# rt: exactly %u ns: %lu\n", exact[i], same);
+	}
+}
+
+/* Its own timer and WFI, as fast as they go: each wake preempts somebody. */
+static void nap(u64 ms)
+{
+	u64 later = bootarg_num("nap_ns", 200) * sysreg_read(cntfrq_el0) /
+		    1000000000;
+	u64 end = now() + from_us(ms * 1000), naps = 0;
+
+	for (; now() < end; naps++)
+		wait_until(now() + later);
+	printf("# rt: %lu naps\n", naps);
+	ok(naps, "rt: has napped");
+	tap_plan();
+}
+
 void guest_main(void)
 {
 	u64 period_us = bootarg_num("period_us", 1000);
@@ -169,10 +210,16 @@ void guest_main(void)
 	irq_register(plat.timer_intid[TIMER_VIRT], tick);
 	gic_enable(plat.timer_intid[TIMER_VIRT]);
 	wait_until(now() + from_us(bootarg_num("settle_us", 1000)));
+	if (bootarg_num("naps_ms", 0)) {
+		nap(bootarg_num("naps_ms", 0));
+		return;
+	}
 	printf("# rt: start, %lu periods of %lu us, %lu us of work (%u)\n",
 	       periods, period_us, work_us, work);
 	control_loop(); /* which prints nothing: a console may be slow */
 	histogram();
+	if (bootarg_num("exact", 0))
+		print_exact();
 	printf("# rt: late min %lu mean %lu max %lu ns, %lu periods left out\n",
 	       to_ns(least), to_ns(sum / samples), to_ns(most), skipped);
 	ok(!missed, "rt: %lu of %lu periods missed", missed, periods);

@@ -8,7 +8,7 @@
 /* Nothing of Xen's guest layout, and nothing of QEMU's machine, is here. */
 #define HOLE 0x30000000ul
 
-static bool external_abort(struct fault *f, u64 ec, u64 far)
+bool external_abort(struct fault *f, u64 ec, u64 far)
 {
 	if (!fault_end(f))
 		return false;

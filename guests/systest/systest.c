@@ -22,6 +22,8 @@ static const struct {
 	{"memory", test_memory, true},
 	{"fp", test_fp, true},
 	{"rtc", test_rtc, true},
+	{"pvtime", test_pvtime, true},
+	{"stolen", test_stolen, false},
 	{"fplong", test_fp_long, false},
 	{"sweep", hostile_sweep, false},
 	{"input", test_input, false},
@@ -40,6 +42,7 @@ static const struct {
 	{"churn", test_churn, false},
 	{"remains", test_remains, false},
 	{"heir", test_heir, false},
+	{"wake", test_wake, false},
 };
 
 bool wait_for(const u32 *word, u32 want, u64 us)

@@ -9,14 +9,18 @@
 
 struct domain;
 
+/* As page_alloc_hyp() and page_free_hyp(), giving way at work points. */
+void *build_alloc_hyp(u64 size);
+void build_free_hyp(void *p, u64 size);
 /* Ticks spent scrubbing so far. */
 extern u64 build_scrub_ticks;
 
 /*
  * *d becomes a domain of slot id with all its parts and scrubbed RAM, but no
  * contents. Where *d is one that build_stop() has left, of the same slot and
- * description, its memory is used again, and so are its CPUs. Logs `refused:
- * ...` itself; after an error nothing is left of it and *d is NULL.
+ * description, its memory is used again, and so are its CPUs; else these are
+ * found first (place.h), and g stays while it has them. Logs `refused: ...`
+ * itself; after an error nothing is left of it and *d is NULL.
  */
 int build_domain(struct domain **d, unsigned int id,
 		 const struct describe_guest *g) __must_check;

@@ -19,6 +19,13 @@ enum {
 	IPI_SYNC = BIT(4),     /* for cpu_sync() */
 };
 
+/* kernel/trace.c; the records are elsewhere. */
+struct trace_ring {
+	u32 on;	   /* who gives orders writes; so `first` */
+	u64 next;  /* counts records; any CPU reads */
+	u64 first; /* `next` when tracing began */
+};
+
 /* Kinds of physical interrupts that are counted. */
 enum { CPU_IRQ_TIMER, CPU_IRQ_IPI, CPU_IRQ_MAINT, CPU_IRQ_OTHER, NR_CPU_IRQS };
 
@@ -27,7 +34,8 @@ struct cpu {
 	u64 stack_top;	      /* likewise */
 	unsigned int id;
 	struct vcpu *fp_owner; /* whose FP state the registers hold */
-	struct list timers;    /* by deadline */
+	struct heap timers;    /* by deadline */
+	u64 sched_end;	       /* time.h */
 	struct sched_cpu sched;
 	u32 ipi;    /* pending reasons; any CPU ORs, owner swaps */
 	u32 online; /* any CPU reads */
@@ -35,8 +43,9 @@ struct cpu {
 	u32 ranks;  /* debug: bit per lock rank held */
 	u64 mpidr;
 	u64 nr_irqs[NR_CPU_IRQS]; /* by kind; any CPU reads */
-	u32 vtimer_intid;	  /* as machine's: found sooner here */
-	unsigned int in_panic;	  /* how deep */
+	struct trace_ring trace;
+	u32 vtimer_intid, htimer_intid; /* as machine's: found sooner here */
+	unsigned int in_panic;		/* how deep */
 	/* For exceptions of EL2 itself: its own stack may be the cause. */
 	u8 panic_stack[3072] __attribute__((aligned(16)));
 } __attribute__((aligned(PAGE_SIZE)));

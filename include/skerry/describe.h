@@ -7,6 +7,7 @@
 #pragma once
 
 #include <skerry/page.h>
+#include <skerry/sched.h>
 
 struct dt_node;
 
@@ -22,11 +23,10 @@ struct describe_guest {
 	u32 nr_vcpus, nr_spis;
 	u64 pool_size; /* bytes; xen,domain-p2m-mem-mb or our default */
 	bool vpl011;
-	u32 wfi_trap;	      /* 0 or 1 */
-	u32 weight, slice_us; /* sched.h */
-	u32 watchdog_ms;      /* 0: none */
-	u32 restart;	      /* enum restart */
-	u32 later;	      /* 1: not at boot, guest_create() */
+	u32 wfi_trap;	 /* 0 or 1 */
+	u32 watchdog_ms; /* 0: none */
+	u32 restart;	 /* enum restart */
+	u32 later;	 /* 1: not at boot, guest_create() */
 	/* Either a signed image, or modules of their own; size 0: absent. */
 	struct page_bank fit, kernel, ramdisk, dtb;
 	/* These in the host DTB: */
@@ -36,6 +36,8 @@ struct describe_guest {
 	u32 min_version;      /* of the image */
 	/* Mask of physical CPUs allowed for each vCPU. */
 	u64 affinity[DESCRIBE_MAX_VCPUS];
+	/* Each fits together, the deadline's default is filled in. */
+	struct sched_params sched[DESCRIBE_MAX_VCPUS];
 };
 
 /* Of /chosen itself; texts in the host DTB. */

@@ -51,11 +51,7 @@ struct domain_ram {
 struct domain_home {
 	struct domain_ram ram[DOMAIN_MAX_RAM];
 	unsigned int nr_ram;
-	u8 cpu[CONFIG_MAX_VCPUS]; /* physical CPU of each vCPU */
-	unsigned int nr_cpus;
-	u32 weight; /* on each of them */
 };
-static_assert(CONFIG_NR_CPUS <= 256, "a CPU fits a byte");
 
 struct domain {
 	unsigned int id; /* slot, domid and VMID: 1 to CONFIG_MAX_DOMAINS */
@@ -72,6 +68,7 @@ struct domain {
 	struct vgic_domain vgic;
 	struct console_domain console;
 	struct wdt wdt;
+	struct pvtime *pvtime; /* of each vCPU, a page for the guest to read */
 	struct domain_home home;
 	u64 memory;
 	u64 cntvoff; /* of virtual time; grows where a pause ends, under lock */

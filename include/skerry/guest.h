@@ -39,6 +39,8 @@ struct guest {
 	struct work work;
 	struct timer timer; /* of CPU 0: until the next step */
 	struct domain *d;
+	/* In ticks: a reset is not to give a vCPU another budget at once. */
+	u64 budget_from[CONFIG_MAX_VCPUS];
 	u64 cost;	    /* ticks of its last start */
 	u64 started, until; /* ticks; until when it waits */
 	u64 left;	    /* when its last vCPU left; what let go sets it */
@@ -48,9 +50,19 @@ struct guest {
 	u32 nr_quick;	/* lives in a row that were short */
 	u32 nr_crashes; /* of these, by a crash or the watchdog */
 	bool gave_up;	/* down after the last of these */
+	bool held;	/* at boot: it runs when all others are built */
 	bool created;	/* at run time: the slot is free when it is down */
 };
 extern struct guest guests[CONFIG_MAX_DOMAINS + 1]; /* by id; 0 is none */
+
+/* NULL: an empty slot, or none. */
+struct guest *guest_find(unsigned int id);
+/* Its image is still there. */
+static inline bool guest_may_start(const struct guest *g)
+{
+	return READ_ONCE(g->desc.restart) != RESTART_NEVER ||
+	       READ_ONCE(g->created);
+}
 
 /* Boot: read all descriptions; then, by the worker, build and start them. */
 void guest_read(const void *fdt);

@@ -12,7 +12,15 @@
 #define LOG_SIZE   16384
 #define LOG_RECORD 320 /* longest: level, time, line */
 
-enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, NR_LOG_LEVELS };
+/* A notice, an answer to a command or the end, is shown at any level. */
+enum log_level {
+	LOG_NOTICE,
+	LOG_ERROR,
+	LOG_WARNING,
+	LOG_INFO,
+	LOG_DEBUG,
+	NR_LOG_LEVELS
+};
 extern const char *const log_levels[NR_LOG_LEVELS];
 
 __printf(2, 3) void log_at(enum log_level level, const char *fmt, ...);

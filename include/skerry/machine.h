@@ -60,7 +60,7 @@ struct machine {
 	struct machine_wdt wdt;
 	struct page_bank kept; /* what a reset leaves (ramoops), or 0 */
 	char model[64];
-	char cmdline[256]; /* xen,xen-bootargs, else bootargs: a NUL per word */
+	char cmdline[256]; /* xen,xen-bootargs, else bootargs: words, each with a NUL */
 };
 
 extern struct machine machine;

@@ -6,29 +6,40 @@
  */
 #pragma once
 
-#include <skerry/list.h>
+#include <skerry/heap.h>
+
+struct cpu;
 
 struct timer {
-	struct list node;
+	struct heap_node node;
 	u64 deadline;
 	void (*fn)(struct timer *t);
 };
 
 u64 time_now(void);
 u64 time_freq(void);
-/* Right up to 2^54 and 2^44 ticks. */
+/* Right up to 2^54 ticks; of nanoseconds as long as 64 bits hold them. */
 static inline u64 time_to_us(u64 ticks)
 {
 	return ticks * 1000 / (time_freq() / 1000);
 }
 static inline u64 time_to_ns(u64 ticks)
 {
-	return ticks * 1000000 / (time_freq() / 1000);
+	u64 freq = time_freq();
+
+	return ticks / freq * 1000000000 + ticks % freq * 1000000000 / freq;
 }
 void time_init_cpu(void);
 void timer_init(struct timer *t, void (*fn)(struct timer *t));
 /* (Re)arm; a deadline in the past fires as soon as interrupts are looked at. */
 void timer_arm(struct timer *t, u64 deadline);
 void timer_cancel(struct timer *t);
+static inline bool timer_is_armed(const struct timer *t)
+{
+	return heap_has(&t->node);
+}
+#define TIME_NEVER (~0UL)
+/* When this, the calling CPU is to choose a vCPU again, or TIME_NEVER. */
+void time_set_sched_end(struct cpu *cpu, u64 when);
 /* The EL2 timer's interrupt. */
 void time_irq(void);

@@ -31,6 +31,7 @@
 #define align_down(x, a) ((x) & ~((u64)(a)-1))
 #define align_up(x, a)	 align_down((x) + (u64)(a)-1, a)
 #define is_aligned(x, a) (!((x) & ((u64)(a)-1)))
+#define div_up(x, n)	 (((x) + (n)-1) / (n))
 
 #define min(a, b)                                                              \
 	({                                                                     \

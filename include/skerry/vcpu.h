@@ -7,6 +7,7 @@
 #include <skerry/vgic.h>
 
 struct domain;
+struct pvtime;
 
 enum vcpu_state {
 	VCPU_OFF,     /* PSCI OFF */
@@ -35,8 +36,11 @@ struct vcpu {
 	/* Set/way flush (arch/stage2.h); only the CPU that runs the vCPU. */
 	bool flush_done, caches_on;
 	u64 flush_pos; /* bytes of RAM flushed so far */
+	/* Where it reads its stolen time, once it has asked; only its CPU. */
+	struct pvtime *pvtime;
 	struct vgic_vcpu vgic;
 	struct ptimer_vcpu ptimer;
+	u64 wakes[SCHED_WAKES]; /* RANK_SCHED of its CPU */
 };
 
 /* MPIDR_EL1 of a vCPU: Aff0 = id[3:0], Aff1 = id[11:4]; bit 31 is RES1. */

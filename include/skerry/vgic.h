@@ -24,9 +24,10 @@ struct vcpu;
 #define VGIC_MAX_SPIS	  960
 #define VGIC_V2_MAX_VCPUS 8
 #define VGIC_NO_LR	  0xff
+#define VGIC_NR_PRIOS	  32 /* five bits are implemented */
 
 struct vgic_irq {
-	struct list node;    /* in the queue of `vcpu`, when in no LR */
+	struct list node;    /* with its like in the queue of `vcpu` */
 	struct vcpu *vcpu;   /* whose queue or LR it is in; NULL: neither */
 	struct vcpu *target; /* SPI: from IROUTER or ITARGETSR; NULL: none */
 	u16 intid;
@@ -49,9 +50,18 @@ struct vgic_irq {
 	u64 router;  /* IROUTER, or the byte of ITARGETSR, as written */
 };
 
+/* What may be queued: pending, of a group, and active. */
+enum vgic_kind { VGIC_GROUP0, VGIC_GROUP1, VGIC_ACTIVE, VGIC_NR_KINDS };
+
 struct vgic_vcpu {
 	struct vgic_irq private[VGIC_NR_PRIVATE];
-	struct list queue; /* pending or active, the most urgent first */
+	/*
+	 * Its queue: nothing, one alone that it may be shown, or several,
+	 * sorted. Those of a group that is off are there, and sorted, too.
+	 */
+	struct vgic_irq *alone;
+	u32 sorted; /* bit n: some of priority 8 * n */
+	u32 sorted_kind[VGIC_NR_KINDS];
 	struct vgic_irq *lr[GIC_MAX_LRS];
 	u32 lr_used; /* bit n: lr[n] != NULL */
 	u32 changed; /* LRs that other CPUs want looked at */
@@ -69,6 +79,11 @@ struct vgic_vcpu {
 	bool in_access;	      /* it waits in such an access of its own */
 	u32 holders;	      /* accesses that ask for it; any CPU reads */
 	struct vcpu *holding; /* the one its own access holds */
+	/*
+	 * The first of those of one kind and priority, where there are some:
+	 * they make a ring. No work grows with what a guest has pending.
+	 */
+	struct vgic_irq *first[VGIC_NR_KINDS][VGIC_NR_PRIOS];
 };
 
 struct vgic_domain {
@@ -76,7 +91,7 @@ struct vgic_domain {
 	u64 present; /* a bit for each vCPU */
 	struct vgic_irq *spis;
 	unsigned int nr_spis;
-	bool enabled_g0, enabled_g1; /* GICD_CTLR */
+	bool enabled[2]; /* GICD_CTLR, of each group */
 	struct emul_region dist, redist;
 };
 

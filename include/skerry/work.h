@@ -14,11 +14,13 @@ struct work {
 	void (*fn)(struct work *w);
 };
 
+#define WORKER_CPU 0
+
 /* Boot CPU, with its scheduler and memory ready. */
 void work_init(void);
 /* fn(w) will be called once, by the worker. Any CPU, no RANK_SCHED held. */
 void work_submit(struct work *w, void (*fn)(struct work *w));
-/* Bytes to zero or to copy at once: some 4,000 instructions. */
+/* Bytes to zero or to copy at once: some 8,000 instructions. */
 #define WORK_PIECE (64 * KIB)
 /* By the worker, between pieces of at most some 10 us; holding no lock. */
 void work_point(void);

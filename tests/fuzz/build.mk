@@ -34,6 +34,8 @@ mutants: $O/fuzz/fit_mutate
 soak:
 	$Q$(MAKE) mutants MUTANTS=2000000 SEED=$(or $(SEED),2)
 	$Q$(MAKE) fuzz FUZZ_RUNS=5000000
+	$Q$(MAKE) $O/unit/sched_sim_test
+	$QSIM_SETS=100000 SIM_SEED=$(or $(SIM_SEED),100001) $O/unit/sched_sim_test
 	$Q$(MAKE) all guests
 	$QSTRESS_SEEDS=40 $(PY) -m pytest tests/system/test_lifecycle.py -k stress
 .PHONY: fuzz mutants soak

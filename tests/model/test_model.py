@@ -4,15 +4,11 @@
 Each configuration has to hold; each mutation, a mistake that the model was
 given by name, has to be found. A failure prints the steps that lead to it.
 """
-import pathlib
-import re
-import shutil
-import subprocess
-
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent
-SECONDS, MEGABYTES, DEPTH = 300, 1500, 100000
+import spin
+
+MODEL = "lifecycle.pml"
 
 # Name: events, how often each may come; then places and commands that are not
 # the usual ones (lifecycle.pml). Assertions are checked, and what is to hold
@@ -71,84 +67,20 @@ MUTATIONS = {
 }
 
 
-class Failed(Exception):
-    """Spin, the compiler or pan did not do what they were asked for."""
-
-
-def define(events, places=""):
-    out = [f"-DMAX_{e}" for e in events.split()]
-    return out + [f"-D{p}" for p in places.split()]
-
-
-def run(argv, folder, seconds=SECONDS):
-    done = subprocess.run(["timeout", str(seconds), *argv], cwd=folder,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", check=False)
-    return done.returncode, done.stdout
-
-
-def search(folder, claim, defines):
-    """What pan says: states stored, errors found, all of it; or Failed."""
-    for p in HERE.glob("*.pml"):
-        shutil.copy(p, folder)
-    code, out = run(["spin", "-a", *defines, "lifecycle.pml"], folder)
-    if code or "Error" in out:
-        raise Failed(out)
-    # Not optimised: that takes gcc longer than it saves pan.
-    flags = ["-DNFAIR=3"] if claim else ["-DSAFETY", "-DNOCLAIM"]
-    code, out = run(["gcc", "-O0", "-w", f"-DMEMLIM={MEGABYTES}",
-                     *flags, "-o", "pan", "pan.c"], folder)
-    if code:
-        raise Failed(out)
-    # Who waits in the end is judged by the model's Quiescent, not by labels.
-    argv = ["./pan", "-n", "-E", f"-m{DEPTH}", "-w24"]
-    if claim:
-        argv += ["-a", "-f", "-N", claim]
-    code, out = run(argv, folder)
-    errors = re.search(r"errors: (\d+)", out)
-    states = re.search(r"(\d+) states, stored", out)
-    if code or not errors or not states or "max search depth too small" in out \
-            or "Search not completed" in out and errors.group(1) == "0":
-        raise Failed(f"pan ended with {code}:\n{out}")
-    return int(states.group(1)), int(errors.group(1)), out
-
-
-def trail(folder, defines):
-    """The steps of the counterexample, without those that only branch."""
-    _, out = run(["spin", "-t", "-p", "-g", *defines, "lifecycle.pml"], folder)
-    steps = [re.sub(r"\s*\(state \d+\)", "", line) for line in out.splitlines()
-             if not re.search(r"\[(else|\(1\)|.\(goto\)|sub-sequence|IF)\]",
-                              line) and "queue" not in line]
-    return "\n".join(steps)
-
-
-def check(folder, what, claim=None):
-    defines = define(*what) + (["-DLTL"] if claim else [])
-    states, errors, out = search(folder, claim, defines)
-    print(f"{states} states")
-    assert not errors, out + trail(folder, defines)
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_holds(name, tmp_path):
-    check(tmp_path, CONFIGS[name])
+    spin.check(tmp_path, MODEL, CONFIGS[name])
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_is_fair(claim, tmp_path):
-    check(tmp_path, CLAIMS[claim], claim)
+    spin.check(tmp_path, MODEL, CLAIMS[claim], claim)
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_is_found(name, tmp_path):
-    events, places, claim = (*MUTATIONS[name], "", "")[:3]
-    defines = define(events, places) + [f"-DMUTATE_{name}"]
-    states, errors, _ = search(tmp_path, claim, defines +
-                               (["-DLTL"] if claim else []))
-    print(f"{name}: found after {states} states")
-    assert errors, f"{name} makes no difference in {states} states"
+    spin.check_found(tmp_path, MODEL, name, MUTATIONS[name])
 
 
 def test_mutations_are_all_there():
-    source = "".join(p.read_text() for p in HERE.glob("*.pml"))
-    assert set(re.findall(r"MUTATE_(\w+)", source)) == set(MUTATIONS)
+    assert spin.mutations(MODEL) == set(MUTATIONS)

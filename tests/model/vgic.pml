@@ -24,7 +24,7 @@ inline wake_if_taken(v)
 	fi
 }
 
-/* vgic_input() with vgic_requeue(), kick() and wake() */
+/* vgic_input() with vgic_requeue(), tell() and kick() */
 inline vgic_inject(v)
 {
 	atomic {

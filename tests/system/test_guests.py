@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests on boards: the table of what must boot and end well. Each line is
 one QEMU run; silence, a panic, a missing plan or another exit status fails."""
-import os
 
 import pytest
 
@@ -9,7 +8,7 @@ from harness import (Boot, bare, expect, expect_clean, expect_selfcheck,
                      expect_tap, hello, linux, systest)
 
 GROUPS = ("psci", "smccc", "gic", "smp", "timer", "idregs", "sysregs",
-          "memory", "fp", "rtc")
+          "memory", "fp", "rtc", "pvtime")
 
 # name, guests, more of Boot, what is expected: a letter per guest,
 # T for a TAP stream, L for Linux's self-check.
@@ -48,7 +47,7 @@ TABLE = [
                         systest("smp,timer,gic", "y", cpus=2)], {}, "TT"),
 ] + [(f"systest-{group}-{cpus}", [systest(group, cpus=cpus)], {}, "T")
      for group in GROUPS for cpus in (1, 4)
-     if cpus == 1 or group in ("psci", "gic", "smp", "fp")]
+     if cpus == 1 or group in ("psci", "gic", "smp", "fp", "pvtime")]
 
 
 @pytest.mark.parametrize("name, guests, more, expected", TABLE,
@@ -96,27 +95,6 @@ def test_interactive_shell():
                   typed=((r"[~/] # ", "echo $((6 * 7)) > /tmp/x; cat /tmp/x\r"),
                          (r"42[\s\S]*# ", "poweroff -f\r")), timeout=40).run()
     expect_clean(result)
-
-
-PROBE_DIR = os.environ.get("PROBE_DIR") or os.path.join(
-    os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
-        os.path.abspath(__file__))))), "shared/bench/probe")
-
-
-@pytest.mark.skipif(not os.path.isdir(PROBE_DIR),
-                    reason=f"no probe sources in PROBE_DIR ({PROBE_DIR})")
-@pytest.mark.parametrize("cpus", (1, 2))
-def test_probe(cpus):
-    import subprocess
-    from harness import BUILD, Guest, one_at_a_time
-    out = os.path.join(BUILD, "guests/probe")
-    with one_at_a_time():
-        subprocess.run(["make", "-s", "-C", PROBE_DIR, f"O={out}"],
-                       check=True, stdout=subprocess.DEVNULL)
-    guest = Guest("probe", os.path.join(out, "probe.bin"), cpus=cpus, mib=64)
-    result = Boot(f"probe-{cpus}", [guest]).run()
-    expect_clean(result)
-    expect(result, r"^\(d1\) PROBE_DONE$", 1)
 
 
 def test_bench_guest(gic):

@@ -40,8 +40,14 @@ TABLE = [
      r"bad: xen,static-mem: not supported"),
     ("direct-map", ("vpl011;", "direct-map;"),
      r"bad: direct-map: not supported"),
-    ("deadline", ("vpl011;", "skerry,period-us = <100>;"),
-     r"bad: skerry,period-us: not supported"),
+    ("budget-missing", ("vpl011;", "skerry,period-us = <100>;"),
+     r"bad: skerry,budget-us: missing"),
+    ("deadline", ("vpl011;", "v0 { compatible = \"xen,vcpu\"; id = <0>; "
+                  "skerry,period-us = <1000>; skerry,deadline-us = <500>; "
+                  "skerry,budget-us = <501>; };"),
+     r"bad/v0: skerry,budget-us: 501: must be at most the deadline of 500 us"),
+    ("role", ("vpl011;", "skerry,role = \"control\";"),
+     r"bad: skerry,role: not supported"),
     ("wfi", ("vpl011;", "skerry,wfi = \"sleep\";"),
      r"bad: skerry,wfi: must be \"trap\" or \"native\""),
     ("spis", ("vpl011;", "vpl011; nr_spis = <2000>;"),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness import (Boot, Guest, bare, expect, expect_clean, expect_selfcheck,
-                     expect_tap, hello, linux)
+                     expect_tap, hello, linux, systest)
 
 
 def spin(name, weight, ms, **more):
@@ -80,3 +80,58 @@ def test_shares(weights, ms):
     for us, weight in zip(ran, weights):
         share = weight / sum(weights)
         assert abs(us / sum(ran) - share) < 0.01, ran
+
+
+def stolen_of(result):
+    """Nanoseconds when the guest began to look, and of what followed."""
+    found = re.search(r"^\(d1\) # STOLEN (\d+) first, then (\d+),",
+                      "\n".join(result.lines), re.M)
+    return int(found[1]), int(found[2])
+
+
+def on_cpu(vcpu, cpu):
+    return (f"v{vcpu} {{ compatible = \"xen,vcpu\"; id = <{vcpu}>; "
+            f"hard-affinity = \"{cpu}\"; }};")
+
+
+def test_stolen_time():
+    """Half of the time is the neighbour's while that is busy for 150 ms: so
+    EL2 says, and the guest finds that time missing."""
+    result = Boot("share-stolen", [
+        systest("stolen ms=200"),
+        Guest("spin", bare("bench"), bootargs="spin_ms=150")], cpus=1).run()
+    expect_clean(result)
+    expect_tap(result, 1)
+    _, ns = stolen_of(result)
+    assert 70e6 < ns < 90e6, ns
+
+
+def test_nothing_stolen():
+    """Alone on its CPU, awake and asleep, with a busy guest on the other."""
+    result = Boot("share-alone", [
+        systest("stolen ms=50", extra=on_cpu(0, 1)),
+        Guest("spin", bare("bench"), bootargs="spin_ms=100",
+              extra=on_cpu(0, 0))], cpus=2).run()
+    expect_clean(result)
+    expect_tap(result, 1)
+    first, ns = stolen_of(result)
+    # From when it was first woken, by an IPI, until it ran.
+    assert first < 20000 and ns == 0, (first, ns)
+
+
+@pytest.mark.parametrize("version", ("6.1", "6.12"))
+def test_linux_steal(version):
+    """Linux's own account: the CPU that a busy guest shares for 1.2 s has
+    lost half of that, the other one nothing."""
+    guest = linux(version=version, args="selfcheck.steal=2",
+                  extra=on_cpu(0, 0) + on_cpu(1, 1))
+    result = Boot(f"share-steal-{version}", [
+        guest, Guest("spin", bare("bench"), bootargs="spin_ms=1200 at_ms=1500",
+                     extra=on_cpu(0, 0))], cpus=2, timeout=300).run()
+    expect_clean(result)
+    expect_selfcheck(result, 1)
+    expect(result, r"^\(d1\) STEAL .*: using stolen time PV", 1)
+    text = "\n".join(result.lines)
+    first, second = (int(n) for n in re.findall(
+        r"^\(d1\) STEAL cpu\d (\d+)$", text, re.M))
+    assert 50 <= first <= 70 and second == 0, (first, second)

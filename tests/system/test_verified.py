@@ -199,7 +199,7 @@ def test_development_key():
 def test_unsigned():
     """A build for bringing up boards starts plain modules, and says so."""
     hyp = build("unsigned", "ALLOW_UNSIGNED=y")
-    result = Boot("unsigned", [hello(bootargs="ticks=20"), hello("fit")],
+    result = Boot("unsigned", [hello(bootargs="ticks=60"), hello("fit")],
                   hyp=hyp, signer=sign.Policy(unsigned=["hello"]), typed=(
                       (r"d2 fit: off", "\x01\x01\x01"),
                       (r"skerry> ", "list\rmeasurements\rdestroy 1\r"))).run()

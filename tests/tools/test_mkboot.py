@@ -120,13 +120,20 @@ def test_accepted(work):
     ("skerry,nonsense;", "g: skerry,nonsense: unknown property"),
     ("xen,static-mem = <1>;", "g: xen,static-mem: not supported"),
     ("direct-map;", "g: direct-map: not supported"),
-    ("skerry,period-us = <1>;", "g: skerry,period-us: not supported"),
+    ("skerry,period-us = <99>; skerry,budget-us = <10>;",
+     "g: skerry,period-us: 99: must be 100 to 10000000"),
+    ("skerry,period-us = <1000>;", "g: skerry,budget-us: missing"),
     ("skerry,dma;", "g: skerry,dma: not supported"),
     ("xen,enhanced;", f"g: xen,enhanced: {describe.PV}"),
     ("xen,enhanced = \"enabled\";", f"g: xen,enhanced: {describe.PV}"),
     ("passthrough = \"enabled\";",
      "g: passthrough: not supported (only \"disabled\")"),
     ("sve = <128>;", "g: sve: not supported (only 0)"),
+    ("trap-unmapped-accesses = <0>;",
+     "g: trap-unmapped-accesses: not supported (only 1)"),
+    ("xen,domain-p2m-mem-mb = <1025>;",
+     "g: xen,domain-p2m-mem-mb: 1025: must be 1 to 1024"),
+    ("sve = <0 0>;", "g: sve: not supported (only 0)"),
     ("capabilities = <4>;", "g: capabilities: not supported (only 0)"),
     ("skerry,wfi = \"x\";",
      "g: skerry,wfi: must be \"trap\" or \"native\""),
@@ -143,8 +150,8 @@ def test_accepted(work):
      "g: skerry,watchdog-ms: 0: must be 1 to 3600000"),
     ("skerry,watchdog-ms = <3600001>;",
      "g: skerry,watchdog-ms: 3600001: must be 1 to 3600000"),
-    ("skerry,watchdog-ms;", "g: skerry,watchdog-ms: must be 1 cell, is 0 bytes"),
-    ("nr_spis = <961>;", "g: nr_spis: 961: at most 960"),
+    ("skerry,watchdog-ms;", "g: skerry,watchdog-ms: must be one cell"),
+    ("nr_spis = <961>;", "g: nr_spis: 961: must be 0 to 960"),
     ("v { compatible = \"xen,vcpu\"; };", "g/v: id: missing"),
     ("v { compatible = \"xen,vcpu\"; id = <1>; };",
      "g/v: id: 1: the guest has 1 vCPUs"),
@@ -179,6 +186,12 @@ def test_memory_and_cpus(work):
                     "4 KiB and not zero")
     assert any(": /chosen/g: cpus: 9: must be 1 to 8" in l for l in lines), \
         "both errors of a file are reported"
+
+
+def test_memory_in_one_cell(work):
+    write(work, text=GUEST.format(body="", kernel="kernel", kernel_body="")
+          .replace("memory = <0 0x10000>;", "memory = <0x10000>;"))
+    refused(work, "/chosen/g: memory: must be two cells (KiB)")
 
 
 def test_memory_missing(work):
@@ -255,10 +268,35 @@ def test_vcpus_share_cpus(work):
     ("skerry,weight = <65536>;", "g: skerry,weight: 65536: must be 1 to 65535"),
     ("skerry,slice-us = <99>;",
      "g: skerry,slice-us: 99: must be 100 to 1000000"),
+    ("skerry,period-us = <1000>; skerry,budget-us = <1001>;",
+     "g: skerry,budget-us: 1001: must be at most the deadline of 1000 us"),
+    ("skerry,wfi = \"native\"; v { compatible = \"xen,vcpu\"; id = <0>; "
+     "skerry,period-us = <1000>; skerry,budget-us = <300>; };",
+     "g: skerry,wfi: a deadline vCPU's WFI always traps"),
+    ("v { compatible = \"xen,vcpu\"; id = <0>; skerry,extra-time; };",
+     "g/v: skerry,extra-time: needs skerry,budget-us"),
+    ("v { compatible = \"xen,vcpu\"; id = <0>; skerry,weight = <0>; };",
+     "g/v: skerry,weight: 0: must be 1 to 65535"),
+    ("v { compatible = \"xen,vcpu\"; id = <0>; }; "
+     "w { compatible = \"xen,vcpu\"; id = <0>; };",
+     "g/w: id: 0: described twice"),
 ])
 def test_shares(work, body, line):
     write(work, body)
     refused(work, f"/chosen/{line}")
+
+
+def test_control_loop(work):
+    """Packed as it is written."""
+    write(work, "skerry,period-us = <1000>; skerry,budget-us = <300>; "
+          "v { compatible = \"xen,vcpu\"; id = <0>; skerry,extra-time; };")
+    done = mkboot(work)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tree = fdt.parse((work / "out/host.dtb").read_bytes())
+    guest = tree.find("/chosen/g")
+    assert guest.u32("skerry,period-us") == 1000
+    assert guest.u32("skerry,budget-us") == 300
+    assert guest.nodes["v"].props["skerry,extra-time"] == b""
 
 
 def test_watchdog_needs_an_spi(work):

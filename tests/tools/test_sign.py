@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import keys  # noqa: E402
 from test_mkboot import (GUEST, MKBOOT, TOP, arm64_image,  # noqa: E402
                          mkboot, refused, work, write)
-from skerry_pack import fdt, pack, sign  # noqa: E402
+from skerry_pack import admit, fdt, pack, sign  # noqa: E402
 
 UNHASHED = ("data", "data-size", "data-offset", "data-position")
 RAMDISK = "r { compatible = \"multiboot,ramdisk\"; skerry,file = \"initrd\"; };"
@@ -364,9 +364,9 @@ FIT = "i { compatible = \"skerry,fit\"; skerry,file = \"x.itb\"; %s };"
     ("r { compatible = \"multiboot,ramdisk\"; skerry,file = \"initrd\"; "
      "skerry,config = \"g\"; };", "g/r: skerry,config: not supported"),
     ("skerry,version = <0 1>;",
-     "g: skerry,version: must be 1 cell, is 8 bytes"),
+     "g: skerry,version: must be one cell"),
     ("skerry,min-version = \"1\";",
-     "g: skerry,min-version: must be 1 cell, is 2 bytes"),
+     "g: skerry,min-version: must be one cell"),
 ])
 def test_refused(tree, body, line):
     (tree / "x.itb").write_bytes(fdt.build(fdt.Node()))
@@ -601,6 +601,7 @@ def project(work):
     (work / "build/keys").mkdir()
     for name in ("mkboot", "run", "skerry_pack"):
         (work / "tools" / name).symlink_to(os.path.join(TOP, "tools", name))
+    (work / admit.PROGRAM).symlink_to(admit.program())
     return work
 
 

@@ -20,6 +20,7 @@
 #undef CONFIG_FAULT_INJECTION
 #define CONFIG_FAULT_INJECTION 1
 #include "../../kernel/build.c"
+#include "../../kernel/place.c"
 #include "../../kernel/pool.c"
 
 #define POOLS	  (3 * GIB)
@@ -30,7 +31,7 @@
 struct cpu cpus[CONFIG_NR_CPUS], *host_this_cpu = cpus;
 unsigned int nr_cpus;
 
-static struct describe_guest g;
+static struct describe_guest g, of_slot[8];
 static char logged[1024], trace[512];
 static unsigned int version, nr_owned, nr_mapped;
 static u64 now, max_piece, ram_end, owned, scrubbed, window_pa;
@@ -161,7 +162,7 @@ void cache_zero_clean(void *p, u64 size)
 }
 int domain_init_parts(struct domain *d, const struct describe_guest *desc)
 {
-	assert_ptr_equal(desc, &g);
+	assert_memory_equal(desc, &g, sizeof(g));
 	/* They may look at vCPUs and use the pool. */
 	for (unsigned int i = 0; i < g.nr_vcpus; i++)
 		assert_ptr_equal(d->vcpus[i]->domain, d);
@@ -186,6 +187,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&g, 0, sizeof(g));
+	memset(book, 0, sizeof(book));
 	memset(placed, 0, sizeof(placed));
 	memset(pool_used, 0, sizeof(pool_used));
 	fault_arm(0);
@@ -202,7 +204,8 @@ static int setup(void **state)
 	strcpy(g.name, "web");
 	g.memory = 4 * MIB;
 	g.nr_vcpus = 1;
-	g.weight = 256;
+	for (unsigned int i = 0; i < CONFIG_MAX_VCPUS; i++)
+		g.sched[i] = (struct sched_params){.weight = 256};
 	g.pool_size = POOL_SIZE;
 	for (unsigned int i = 0; i < CONFIG_MAX_VCPUS; i++)
 		g.affinity[i] = ~0UL;
@@ -213,7 +216,8 @@ static struct domain *build(unsigned int id)
 {
 	struct domain *d = NULL;
 
-	assert_int_equal(build_domain(&d, id, &g), 0);
+	of_slot[id] = g;
+	assert_int_equal(build_domain(&d, id, &of_slot[id]), 0);
 	assert_non_null(d);
 	return d;
 }
@@ -231,8 +235,12 @@ static void assert_nothing_left(void)
 	assert_int_equal(nr_mapped, 0);
 	for (unsigned int i = 0; i < NR_POOLS; i++)
 		assert_false(pool_used[i]);
-	for (unsigned int i = 0; i < CONFIG_NR_CPUS; i++)
-		assert_int_equal(placed[i], 0);
+	for (unsigned int i = 0; i < CONFIG_NR_CPUS; i++) {
+		assert_int_equal(placed[i].weight, 0);
+		assert_int_equal(placed[i].ppm, 0);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(book); i++)
+		assert_int_equal(book[i].nr, 0);
 }
 
 static void refuses(int err, const char *why)
@@ -265,7 +273,7 @@ static void test_domain(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_int_equal(d->vcpus[i]->id, i);
 		assert_int_equal(d->vcpus[i]->state, VCPU_OFF);
-		assert_int_equal(d->vcpus[i]->cpu, d->home.cpu[i]);
+		assert_int_equal(d->vcpus[i]->cpu, place_of(5, i));
 	}
 	assert_string_equal(trace, "init map ");
 	assert_int_equal(scrubbed, 4 * MIB);
@@ -292,28 +300,29 @@ static void test_place(void **state)
 	g.affinity[0] = g.affinity[2] = g.affinity[3] = ~0UL << 8 | BIT(1);
 	g.affinity[1] = BIT(1) | BIT(3);
 	a = build(1);
-	assert_memory_equal(a->home.cpu, want, sizeof(want));
-	assert_int_equal(placed[1], 3 * 256);
-	assert_int_equal(placed[3], 256);
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(a->vcpus[i]->cpu, want[i]);
+	assert_int_equal(placed[1].weight, 3 * 256);
+	assert_int_equal(placed[3].weight, 256);
 	g.nr_vcpus = 2;
-	g.weight = 1000;
+	g.sched[0].weight = g.sched[1].weight = 1000;
 	for (unsigned int i = 0; i < 2; i++)
 		g.affinity[i] = ~0UL;
 	b = build(2);
-	assert_int_equal(b->home.cpu[0], 0);
-	assert_int_equal(b->home.cpu[1], 2);
-	g.weight = 1;
+	assert_int_equal(b->vcpus[0]->cpu, 0);
+	assert_int_equal(b->vcpus[1]->cpu, 2);
+	g.sched[0].weight = g.sched[1].weight = 1;
 	c = build(3);
-	assert_int_equal(c->home.cpu[0], 3);
-	assert_int_equal(c->home.cpu[1], 1);
+	assert_int_equal(c->vcpus[0]->cpu, 3);
+	assert_int_equal(c->vcpus[1]->cpu, 1);
 	/* Gone, it weighs nothing; stopped, as much as before. */
 	build_stop(b);
-	assert_int_equal(placed[0], 1000);
+	assert_int_equal(placed[0].weight, 1000);
 	build_free(b);
-	assert_int_equal(placed[0], 0);
+	assert_int_equal(placed[0].weight, 0);
 	b = build(2);
-	assert_int_equal(b->home.cpu[0], 0);
-	assert_int_equal(b->home.cpu[1], 2);
+	assert_int_equal(b->vcpus[0]->cpu, 0);
+	assert_int_equal(b->vcpus[1]->cpu, 2);
 	end(a);
 	end(b);
 	end(c);
@@ -387,12 +396,15 @@ static void test_again(void **state)
 {
 	struct domain *d, *other;
 	struct domain_home home;
+	unsigned int cpu[2];
 	u8 *base;
 
 	(void)state;
 	g.nr_vcpus = 2;
 	d = build(1);
 	home = d->home;
+	for (unsigned int i = 0; i < 2; i++)
+		cpu[i] = d->vcpus[i]->cpu;
 	base = d->pool.base;
 	other = build(2);
 	for (unsigned int life = 2; life < 5; life++) {
@@ -420,9 +432,9 @@ static void test_again(void **state)
 		assert_null(d->crashed);
 		assert_int_equal(d->vcpus[1]->on_entry, 0);
 		assert_false(d->console.off);
-		assert_int_equal(d->vcpus[1]->cpu, home.cpu[1]);
+		assert_int_equal(d->vcpus[1]->cpu, cpu[1]);
 		assert_int_equal(owned, 2 * g.memory);
-		assert_int_equal(placed[home.cpu[0]] + placed[home.cpu[1]],
+		assert_int_equal(placed[cpu[0]].weight + placed[cpu[1]].weight,
 				 2 * 256);
 	}
 	end(d);

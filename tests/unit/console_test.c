@@ -40,7 +40,7 @@ bool keep_read(u32 *pos, char r[LOG_RECORD], bool *panic)
 	if (*pos == nr_last)
 		return false;
 	memset(r, 'x', LOG_RECORD - 1);
-	memcpy(r, "1         123 ", LOG_TEXT);
+	memcpy(r, "2         123 ", LOG_TEXT);
 	r[LOG_RECORD - 1] = 0;
 	if (!(*pos)++)
 		strcpy(r + LOG_TEXT, "first");
@@ -118,8 +118,25 @@ void vpl011_room(struct domain *d)
 	nr_told[d->id]++;
 }
 
+/* A dump of so many lines. */
+static unsigned int nr_dump, dump_line;
+
+bool trace_is_dumping(void)
+{
+	return dump_line < nr_dump;
+}
+bool trace_dump_line(char *to, size_t size)
+{
+	if (!trace_is_dumping())
+		return false;
+	assert_int_not_equal(con.lock.tickets, 0);
+	snprintf(to, size, "trace: %u", dump_line++);
+	return true;
+}
+
 static int boot(const char *option)
 {
+	nr_dump = dump_line = 0;
 	memset(&con, 0, sizeof(con));
 	con.level = LOG_INFO;
 	con.shell.text = shell_text;
@@ -246,6 +263,54 @@ static void test_turns(void **state)
 	flow(~0UL);
 	assert_int_equal(nr_wire, 50 * 12 + 8 + 8 + 8 + 3);
 	assert_false(tx_irq);
+}
+
+/*
+ * A dump beside what others say: each line once, in order and whole, one for
+ * an interrupt, and the next one asked for until the last.
+ */
+static void test_dump(void **state)
+{
+	char want[32];
+	const char *at = wire;
+
+	gput(1, "unfin");
+	room = 0;
+	gput(2, "a\n");
+	dump_line = 0;
+	nr_dump = 20;
+	flow(~0UL);
+	assert_true(tx_irq);
+	assert_int_equal(dump_line, 1);
+	for (unsigned int i = 2; i <= nr_dump; i++) {
+		flow(~0UL);
+		assert_int_equal(dump_line, i);
+		assert_int_equal(tx_irq, i < nr_dump);
+		/* So does who adds a line of its own. */
+		if (i == 10)
+			gput(1, "ished\n");
+		i += i == 10;
+	}
+	flow(~0UL);
+	assert_int_equal(dump_line, nr_dump);
+	for (unsigned int i = 0; i < nr_dump; i++) {
+		snprintf(want, sizeof(want), "(sk) trace: %u\r\n", i);
+		at = strstr(at, want);
+		assert_non_null(at);
+		assert_true(at == wire || at[-1] == '\n');
+	}
+	assert_non_null(strstr(wire, "(d2) a\r\n"));
+	assert_non_null(strstr(wire, "(d1) unfinished\r\n"));
+	/* A slow wire: a line begins only when the one before has left. */
+	expect(wire);
+	dump_line = 0;
+	while (trace_is_dumping() || tx_irq) {
+		u64 was = dump_line;
+
+		flow(3);
+		assert_true(dump_line <= was + 1);
+	}
+	assert_string_equal(wire + nr_wire - 18, "\r\n(sk) trace: 19\r\n");
 }
 
 /* Until the last character and what is said of lost ones; then it may go. */
@@ -451,7 +516,7 @@ static void test_levels(void **state)
 	log_at(LOG_WARNING, "w");
 	log_err("two\nlines");
 	expect("(sk) two lines\r\n");
-	assert_string_equal(kept, "0           5 two lines");
+	assert_string_equal(kept, "1           5 two lines");
 	boot("loglevel=debug");
 	log_at(LOG_DEBUG, "d");
 	expect("(sk) d\r\n");
@@ -479,6 +544,33 @@ static void test_log_wrap(void **state)
 		snprintf(want, sizeof(want), "%u ms info: message %u\r\n", n, n);
 		assert_non_null(strstr(wire, want));
 	}
+}
+
+/* Lines of all lengths: the ring holds whole ones, and never too much. */
+static void test_log_lengths(void **state)
+{
+	char text[LOG_RECORD], r[LOG_RECORD];
+	u32 pos, last;
+
+	(void)state;
+	for (unsigned int i = 0; i < 20000; i++) {
+		unsigned int n = i * 7919 % 97;
+
+		memset(text, 'a' + i % 26, n);
+		text[n] = 0;
+		last = ring.end;
+		lock();
+		log_append(LOG_INFO, text);
+		unlock();
+		assert_in_range(ring.end - ring.start, 1, LOG_SIZE);
+		assert_true(log_read(&last, r));
+		assert_int_equal(last, ring.end);
+		assert_string_equal(r + LOG_TEXT, text);
+	}
+	pos = log_end() + 1;
+	for (unsigned int i = 0; log_read(&pos, r); i++)
+		assert_int_equal(*r, '0' + LOG_INFO);
+	assert_int_equal(pos, ring.end);
 }
 
 /* Text of before the UART, and in panic, whatever holds the lock. */
@@ -510,6 +602,7 @@ int main(void)
 		cmocka_unit_test_setup(test_control, setup),
 		cmocka_unit_test_setup(test_turns, setup),
 		cmocka_unit_test_setup(test_full, setup),
+		cmocka_unit_test_setup(test_dump, setup),
 		cmocka_unit_test_setup(test_drained, setup),
 		cmocka_unit_test_setup(test_gone, setup),
 		cmocka_unit_test_setup(test_tell_later, setup),
@@ -518,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup(test_input, setup),
 		cmocka_unit_test_setup(test_levels, setup),
 		cmocka_unit_test_setup(test_log_wrap, setup),
+		cmocka_unit_test_setup(test_log_lengths, setup),
 		cmocka_unit_test_setup(test_early_and_panic, setup),
 	};
 

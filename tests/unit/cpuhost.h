@@ -22,7 +22,7 @@ static struct {
 } cpu_regs[MAX_REGS];
 static unsigned int nr_cpu_regs;
 
-static char trace[1 << 20];
+static char events[1 << 20];
 static size_t trace_len;
 static bool trace_reads;
 
@@ -31,54 +31,54 @@ static inline __printf(1, 2) void note(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	trace_len += (size_t)vsnprintf(trace + trace_len,
-				       sizeof(trace) - trace_len, fmt, ap);
+	trace_len += (size_t)vsnprintf(events + trace_len,
+				       sizeof(events) - trace_len, fmt, ap);
 	va_end(ap);
-	assert_true(trace_len + 1 < sizeof(trace));
-	trace[trace_len++] = '\n';
-	trace[trace_len] = 0;
+	assert_true(trace_len + 1 < sizeof(events));
+	events[trace_len++] = '\n';
+	events[trace_len] = 0;
 }
 
 static inline void trace_clear(void)
 {
 	trace_len = 0;
-	trace[0] = 0;
+	events[0] = 0;
 }
 
 /* All that was done since the last call, and nothing else. */
 static inline __printf(1, 2) void assert_trace(const char *fmt, ...)
 {
-	static char want[sizeof(trace)];
+	static char want[sizeof(events)];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(want, sizeof(want), fmt, ap);
 	va_end(ap);
-	assert_string_equal(trace, want);
+	assert_string_equal(events, want);
 	trace_clear();
 }
 
 /* Where a line begins; it is there exactly once. */
 static inline size_t trace_at(const char *line)
 {
-	size_t len = strlen(line), found = sizeof(trace);
+	size_t len = strlen(line), found = sizeof(events);
 
-	for (const char *p = trace; *p; p = strchr(p, '\n') + 1) {
+	for (const char *p = events; *p; p = strchr(p, '\n') + 1) {
 		if (strncmp(p, line, len) || p[len] != '\n')
 			continue;
-		if (found != sizeof(trace))
+		if (found != sizeof(events))
 			fail_msg("twice: %s", line);
-		found = (size_t)(p - trace);
+		found = (size_t)(p - events);
 	}
-	if (found == sizeof(trace))
-		fail_msg("%s is not in:\n%s", line, trace);
+	if (found == sizeof(events))
+		fail_msg("%s is not in:\n%s", line, events);
 	return found;
 }
 
 static inline void assert_order(const char *first, const char *then)
 {
 	if (trace_at(first) >= trace_at(then))
-		fail_msg("%s is not before %s in:\n%s", first, then, trace);
+		fail_msg("%s is not before %s in:\n%s", first, then, events);
 }
 
 static inline u64 *cpu_reg(const char *name)

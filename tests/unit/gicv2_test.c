@@ -191,8 +191,7 @@ static void test_ack(void **state)
 	gic_eoi(16);
 	gic_deactivate(16);
 	assert_trace("C+10=10; C+1000=10; ");
-	gic_eoi(3);
-	gic_deactivate(3);
+	gic_end(3);
 	assert_trace("C+10=1c03; C+1000=1c03; ");
 	*mmio(C + 0xc) = 0x80f;
 	assert_int_equal(gic_ack(), 15);
@@ -202,8 +201,7 @@ static void test_ack(void **state)
 	*mmio(C + 0xc) = 27;
 	assert_int_equal(gic_ack(), 27);
 	clear_trace();
-	gic_eoi(27);
-	gic_deactivate(27);
+	gic_end(27);
 	assert_trace("C+10=1b; C+1000=1b; ");
 	for (u32 none = 1022; none < 1024; none++) {
 		*mmio(C + 0xc) = none;

@@ -47,6 +47,34 @@ static void test_start(void **state)
 	assert_int_equal(last_measured.version, 0);
 }
 
+/* Who could leave the worker no time runs when all others are there. */
+static void test_held(void **state)
+{
+	(void)state;
+	add("a", RESTART_ALWAYS)->sched[0].budget_us = 10;
+	add("b", RESTART_ALWAYS);
+	add("c", RESTART_ALWAYS)->sched[0].budget_us = 10;
+	add("d", RESTART_ALWAYS);
+	reserved_ppm = 900001;
+	assert_true(boots());
+	expect("keys build1 load1 icache place0 build2 load2 icache place0 "
+	       "give2 start2 build3 load3 icache place0 build4 load4 icache "
+	       "place0 give4 start4 give1 start1 give3 start3 ");
+	/* Not in a later life: the others run. */
+	assert_int_equal(guest_restart(1), 0);
+	leaves(&guests[1]);
+	advance(now);
+	assert_non_null(strstr(trace, "place0 give1 start1 "));
+	setup(NULL);
+	add("a", RESTART_ALWAYS)->sched[0].budget_us = 10;
+	add("b", RESTART_ALWAYS);
+	reserved_ppm = 900000;
+	assert_true(boots());
+	expect("keys build1 load1 icache place0 give1 start1 "
+	       "build2 load2 icache place0 give2 start2 ");
+	reserved_ppm = 0;
+}
+
 /* Numbers are by the order of the tree; the refused keep theirs. */
 static void test_refused(void **state)
 {
@@ -84,6 +112,7 @@ static void test_fails(void **state)
 		{&open_err, -EACCES, false},  {&open_err, -ENOMEM, true},
 		{&build_err, -EINVAL, false}, {&build_err, -ENOMEM, true},
 		{&load_err, -EINVAL, false},  {&load_err, -ENOMEM, true},
+		{&build_err, -ENOSPC, true},
 	};
 
 	(void)state;
@@ -218,7 +247,7 @@ static void test_cancelled(void **state)
 		on_load = cancel;
 		assert_int_equal(boots(), !i);
 		assert_string_equal(logged, "d1 a: destroyed|"
-					    "all guests are off|");
+					    "= all guests are off|");
 		in_phase(1, GUEST_DOWN);
 		assert_int_equal(nr_alive | nr_open, 0);
 		if (i)
@@ -524,6 +553,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_start, setup),
+		cmocka_unit_test_setup(test_held, setup),
 		cmocka_unit_test_setup(test_refused, setup),
 		cmocka_unit_test_setup(test_fails, setup),
 		cmocka_unit_test_setup(test_fails_with_order, setup),

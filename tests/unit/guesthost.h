@@ -95,7 +95,10 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_text(level == LOG_ERROR ? "!! " : "! ", fmt, ap);
+	log_text(level == LOG_ERROR    ? "!! "
+		 : level == LOG_NOTICE ? "= "
+				       : "! ",
+		 fmt, ap);
 	va_end(ap);
 }
 static bool has_logged(const char *text)
@@ -409,14 +412,27 @@ void cache_inval_icache_all(void)
 {
 	note("icache");
 }
-void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
+void sched_place(struct vcpu *v, unsigned int cpu, const struct sched_params *p,
+		 u64 from)
 {
 	const struct describe_guest *g = &guests[v->domain->id].desc;
 
 	assert_int_equal(cpu, v->cpu);
-	assert_int_equal(weight, g->weight);
-	assert_int_equal(slice_us, g->slice_us);
+	assert_ptr_equal(p, &g->sched[v->id]);
+	/* What its last life had, if there was one. */
+	assert_int_equal(from,
+			 guests[v->domain->id].nr_starts ? 1000 + v->id : 0);
 	note("place%u", v->id);
+}
+static u32 reserved_ppm;
+u32 place_ppm(unsigned int cpu)
+{
+	assert_int_equal(cpu, 0);
+	return reserved_ppm;
+}
+u64 sched_budget_from(const struct vcpu *v)
+{
+	return 1000 + v->id;
 }
 void measure_add(const struct measurement *m)
 {
@@ -510,8 +526,9 @@ static struct describe_guest *add(const char *name, enum restart restart)
 	snprintf(g->name, sizeof(g->name), "%s", name);
 	g->memory = 32 * MIB;
 	g->nr_vcpus = 1;
-	g->weight = 256 + nr_nodes;
-	g->slice_us = 1000 + nr_nodes;
+	for (unsigned int i = 0; i < DESCRIBE_MAX_VCPUS; i++)
+		g->sched[i] = (struct sched_params){.weight = 256 + nr_nodes,
+						    .slice_us = 1000 + nr_nodes};
 	g->restart = restart;
 	nr_nodes++;
 	return g;

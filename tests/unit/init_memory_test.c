@@ -201,7 +201,7 @@ static void test_no_room(void **state)
 	(void)state;
 	reserve(end, BASE + SIZE - end);
 	dies("boot: memory: no room for 4 KiB behind the image");
-	assert_null(strstr(trace, "stack"));
+	assert_null(strstr(events, "stack"));
 	/* Below the image there is enough, but nobody looks there. */
 	setup(NULL);
 	board.banks[0].size = end - BASE;
@@ -242,7 +242,7 @@ static void test_not_ram(void **state)
 			 "boot: memory: a guest's module at %#lx+%#lx is not free RAM",
 			 wrong[i].base, wrong[i].size);
 		dies(want);
-		assert_null(strstr(trace, "stack"));
+		assert_null(strstr(events, "stack"));
 	}
 	setup(NULL);
 	board.nr_banks = 2;
@@ -256,12 +256,12 @@ static void test_ghost(void **state)
 	(void)state;
 	ghost_bytes = 3 * PAGE_SIZE + 8;
 	assert_true(boots());
-	assert_null(strstr(trace, "ghost"));
+	assert_null(strstr(events, "ghost"));
 	setup(NULL);
 	debug = true;
 	ghost_bytes = 3 * PAGE_SIZE + 8;
 	assert_true(boots());
-	assert_non_null(strstr(trace, "read ghost probe keep sched0"));
+	assert_non_null(strstr(events, "read ghost probe keep sched0"));
 	check_pages(DTB);
 }
 

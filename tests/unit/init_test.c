@@ -10,11 +10,12 @@ static void test_order(void **state)
 {
 	(void)state;
 	assert_true(boots());
-	assert_string_equal(trace,
-			    "sched0 boot mmu parse console1 panic log read probe keep "
-			    "sched0 stack0 sched1 stack1 "
-			    "gic arch cpu gic_cpu s2_cpu time_cpu irq_cpu smp "
-			    "console_irq watchdog log work submit enter ");
+	assert_string_equal(
+		events,
+		"sched0 boot mmu parse console1 panic log read probe keep "
+		"sched0 stack0 sched1 stack1 "
+		"gic arch cpu gic_cpu s2_cpu time_cpu irq_cpu smp "
+		"console_irq watchdog trace log work submit enter ");
 	assert_string_equal(logged,
 			    "Skerry " CONFIG_VERSION " on test board|"
 			    "2 CPUs, GICv3 with 4 list registers, 40-bit IPA, "
@@ -35,11 +36,11 @@ static void test_options(void **state)
 	assert_true(boots());
 	/* The early console comes before the tree is looked at. */
 	assert_string_equal(
-		trace,
+		events,
 		"sched0 boot mmu console1 parse console1 panic log read probe keep "
 		"sched0 stack0 sched1 stack1 "
 		"gic arch cpu gic_cpu s2_cpu time_cpu irq_cpu smp log "
-		"console_irq map_rtc clock watchdog log selftest work submit enter ");
+		"console_irq map_rtc clock watchdog trace log selftest work submit enter ");
 	assert_int_equal(rtc_base, 1700000000);
 	assert_non_null(
 		strstr(logged, "|3 CPUs beyond CONFIG_NR_CPUS stay off|"));
@@ -48,7 +49,7 @@ static void test_options(void **state)
 	board.uart = UART_NONE;
 	assert_true(boots());
 	/* What the board has counts from then on. */
-	assert_non_null(strstr(trace, "mmu console1 parse console0 panic log"));
+	assert_non_null(strstr(events, "mmu console1 parse console0 panic log"));
 	assert_int_equal(machine.uart_base, 0);
 }
 
@@ -60,7 +61,8 @@ static void test_secondary(void **state)
 	if (!setjmp(out))
 		cpu_secondary_main();
 	host_this_cpu = &cpus[0];
-	assert_string_equal(trace, "cpu gic_cpu s2_cpu time_cpu irq_cpu enter ");
+	assert_string_equal(events,
+			    "cpu gic_cpu s2_cpu time_cpu irq_cpu enter ");
 	assert_int_equal(cpus[1].online, 1);
 	assert_int_equal(cpus[0].online, 0);
 }
@@ -95,7 +97,7 @@ static void test_boot_cpu(void **state)
 	setup(NULL);
 	boot_mpidr = 0x80000;
 	dies("boot: cpus: reg: the boot CPU (MPIDR 0x80000) is not described");
-	assert_null(strstr(trace, "gic"));
+	assert_null(strstr(events, "gic"));
 }
 
 static void test_no_tree(void **state)
@@ -115,7 +117,7 @@ static void test_no_tree(void **state)
 		setup(NULL);
 		assert_false(boots_from(wrong[i].at));
 		assert_string_equal(fatal, wrong[i].line);
-		assert_string_equal(trace, "sched0 boot mmu ");
+		assert_string_equal(events, "sched0 boot mmu ");
 	}
 }
 
@@ -128,7 +130,7 @@ static void test_tree_size(void **state)
 	setup(NULL);
 	put_tree(DTB, sizeof(struct fdt_header) - 1);
 	dies("boot: device tree: totalsize: 0x27 is impossible");
-	assert_string_equal(trace, "sched0 boot mmu ");
+	assert_string_equal(events, "sched0 boot mmu ");
 	setup(NULL);
 	put_tree(DTB, 2 * MIB);
 	assert_true(boots());
@@ -198,7 +200,7 @@ static void test_start(void **state)
 	(void)state;
 	assert_true(boots());
 	assert_ptr_equal(submitted_work, &start);
-	trace[0] = logged[0] = '\0';
+	events[0] = logged[0] = '\0';
 	domains[1] = &d[0];
 	domains[CONFIG_MAX_DOMAINS] = &d[1];
 	d[0].pool.size = 12 * KIB;
@@ -209,7 +211,7 @@ static void test_start(void **state)
 	assert_int_equal(page_alloc(4 * MIB, PAGE_SIZE, ~0UL, PAGE_OWNED, 1, &pa),
 			 0);
 	submitted(submitted_work);
-	assert_string_equal(trace, "build log input ");
+	assert_string_equal(events, "build log input ");
 	for (u64 p = BASE; p < BASE + SIZE; p += PAGE_SIZE) {
 		enum page_state s = page_lookup(PADDR(p)).state;
 

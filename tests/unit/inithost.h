@@ -55,7 +55,7 @@ struct machine machine;
 struct images images;
 u64 build_scrub_ticks;
 const struct domain_part stage2_part, vgic_part, ptimer_part, vpl011_part,
-	pl031_part, wdt_part;
+	pl031_part, wdt_part, pvtime_part;
 struct domain *domains[CONFIG_MAX_DOMAINS + 1];
 
 static struct machine board; /* what machine_parse() finds */
@@ -64,7 +64,7 @@ static u8 *mem;		     /* all of the memory, mapped or not */
 static int mem_fd;
 static bool mapped[NR_PAGES];
 static bool mmu_on;
-static char trace[2048]; /* what happened, in order */
+static char events[2048]; /* what happened, in order */
 static char logged[1024], fatal[256];
 static jmp_buf out;
 static u64 boot_mpidr, now, rtc_base, ghost_bytes;
@@ -75,15 +75,15 @@ static struct work *submitted_work;
 
 static __printf(1, 2) void note(const char *fmt, ...)
 {
-	size_t n = strlen(trace);
+	size_t n = strlen(events);
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(trace + n, sizeof(trace) - n, fmt, ap);
+	vsnprintf(events + n, sizeof(events) - n, fmt, ap);
 	va_end(ap);
-	n = strlen(trace);
-	assert_in_range(n, 1, sizeof(trace) - 3);
-	strcpy(trace + n, " ");
+	n = strlen(events);
+	assert_in_range(n, 1, sizeof(events) - 3);
+	strcpy(events + n, " ");
 }
 
 static void __noreturn ends(const char *what, const char *fmt, va_list ap)
@@ -157,7 +157,7 @@ int mmu_map_direct(paddr_t pa, u64 size)
 		if (mapped[(pa.v - BASE + p) / PAGE_SIZE])
 			return -17;
 	show(pa.v, size, true);
-	if (!room.size && strstr(trace, "read "))
+	if (!room.size && strstr(events, "read "))
 		room = (struct page_bank){pa.v, size};
 	return 0;
 }
@@ -205,7 +205,7 @@ u64 mmu_alloc_stack(unsigned int cpu)
 }
 void sched_init_cpu(unsigned int cpu)
 {
-	assert_ptr_equal(cpus[cpu].timers.next, &cpus[cpu].timers);
+	assert_true(heap_is_empty(&cpus[cpu].timers));
 	note("sched%u", cpu);
 }
 void console_init(void)
@@ -233,6 +233,12 @@ void keep_init(const char *reason)
 void watchdog_init(void)
 {
 	note("watchdog");
+}
+void trace_init(void)
+{
+	/* The rings are of CPUs that are known by then. */
+	assert_int_equal(nr_cpus, machine.nr_cpus);
+	note("trace");
 }
 void machine_parse(const void *fdt, u64 max_size)
 {
@@ -396,7 +402,7 @@ static int setup(void **state)
 	memset(&board, 0, sizeof(board));
 	memset(&plan, 0, sizeof(plan));
 	memset(domains, 0, sizeof(domains));
-	trace[0] = logged[0] = fatal[0] = '\0';
+	events[0] = logged[0] = fatal[0] = '\0';
 	nr_cpus = 1;
 	mmu_on = debug = early_uart = selftest = false;
 	ghost_bytes = 0;

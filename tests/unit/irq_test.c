@@ -21,6 +21,7 @@
 #include <skerry/irq.h>
 #include <skerry/layout.h>
 #include <skerry/machine.h>
+#include <skerry/trace.h>
 
 #define ME	3
 #define MAINT	25
@@ -34,9 +35,10 @@ struct cpu *host_this_cpu = &cpus[ME];
 unsigned int nr_cpus = 6;
 struct machine machine;
 static struct vcpu guest;
+extern void (*host_trace)(enum trace_event e, const struct vcpu *v, u32 arg);
 
 /* What happened, one letter each; see the functions below. */
-static char trace[32];
+static char events[32];
 static u32 next_ack, handled; /* INTIDs */
 static bool active[NR_INTS], dropped[NR_INTS];
 static struct {
@@ -54,8 +56,8 @@ static struct vcpu worker;
 
 static void note(char what)
 {
-	assert_in_range(strlen(trace), 0, sizeof(trace) - 2);
-	trace[strlen(trace)] = what;
+	assert_in_range(strlen(events), 0, sizeof(events) - 2);
+	events[strlen(events)] = what;
 }
 
 u32 gic_ack(void)
@@ -88,6 +90,11 @@ void gic_deactivate(u32 intid)
 		on_deactivate = NULL;
 		fn();
 	}
+}
+void gic_end(u32 intid)
+{
+	gic_eoi(intid);
+	gic_deactivate(intid);
 }
 void gic_enable(u32 intid, unsigned int cpu, bool level)
 {
@@ -205,7 +212,7 @@ static int setup(void **state)
 	memset(dropped, 0, sizeof(dropped));
 	memset(enabled, 0, sizeof(enabled));
 	memset(nr_sgis, 0, sizeof(nr_sgis));
-	memset(trace, 0, sizeof(trace));
+	memset(events, 0, sizeof(events));
 	memset(nr_leaves, 0, sizeof(nr_leaves));
 	nr_points = 0;
 	on_relax = NULL;
@@ -229,11 +236,11 @@ static int setup(void **state)
 static void take(u32 intid, bool want, const char *did, bool left_active)
 {
 	nr_acks = 0;
-	memset(trace, 0, sizeof(trace));
+	memset(events, 0, sizeof(events));
 	next_ack = intid;
 	assert_int_equal(irq_handle(), want);
 	assert_int_equal(nr_acks, 1);
-	assert_string_equal(trace, did);
+	assert_string_equal(events, did);
 	if (intid < GIC_SPURIOUS)
 		assert_int_equal(active[intid], left_active);
 }
@@ -397,7 +404,7 @@ static void test_stop(void **state)
 		irq_handle();
 		fail_msg("not parked");
 	}
-	assert_string_equal(trace, "edp");
+	assert_string_equal(events, "edp");
 }
 
 /* Reasons add up until they are taken; an SGI goes to that CPU alone. */
@@ -526,6 +533,33 @@ static void test_sync_last(void **state)
 	assert_int_equal(cpus[ME].synced, 1);
 }
 
+static u32 traced_intid;
+
+static void take_trace(enum trace_event e, const struct vcpu *v, u32 arg)
+{
+	assert_int_equal(e, TRACE_IRQ);
+	assert_ptr_equal(v, cpus[ME].current);
+	/* Before it is handled. */
+	assert_string_equal(events, "");
+	traced_intid = arg;
+}
+
+/* Each that is acknowledged, whoever runs. */
+static void test_trace(void **state)
+{
+	(void)state;
+	host_trace = take_trace;
+	cpus[ME].trace.on = 1;
+	take(VTIMER, false, "ev", true);
+	assert_int_equal(traced_intid, VTIMER);
+	cpus[ME].current = NULL;
+	take(HTIMER, true, "ted", false);
+	assert_int_equal(traced_intid, HTIMER);
+	cpus[ME].trace.on = 0;
+	take(UART, true, "ced", false);
+	assert_int_equal(traced_intid, HTIMER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -540,6 +574,7 @@ int main(void)
 		cmocka_unit_test_setup(test_ipi_meanwhile, setup),
 		cmocka_unit_test_setup(test_stop, setup),
 		cmocka_unit_test_setup(test_send, setup),
+		cmocka_unit_test_setup(test_trace, setup),
 		cmocka_unit_test_setup(test_sync, setup_sync),
 		cmocka_unit_test_setup(test_sync_loaded, setup_sync),
 		cmocka_unit_test_setup(test_sync_offline, setup_sync),

@@ -150,7 +150,7 @@ static unsigned int read_last(void)
 	nr_panic = 0;
 	for (u32 pos = 0; keep_read(&pos, r, &panic); nr++) {
 		assert_in_range(strlen(r), LOG_TEXT, LOG_RECORD - 1);
-		assert_in_range(*r, '0', '3');
+		assert_in_range(*r, '0', '4');
 		for (const char *p = r; *p; p++)
 			assert_in_range(*p, ' ', '~');
 		assert_in_range(pos, 1, keep.nr);
@@ -169,33 +169,33 @@ static void test_crc(void **state)
 
 static void test_boots(void **state)
 {
-	assert_string_equal(shown, "2reset: cold or unknown\n");
+	assert_string_equal(shown, "3reset: cold or unknown\n");
 	assert_true(keep_is_cold());
 	assert_int_equal(read_last(), 0);
 	log_warn("careful");
-	assert_string_equal(boot(), "2reset: warm, boot 2\n"
-				    "2last boot: 3 lines kept, see `lastlog`\n");
+	assert_string_equal(boot(), "3reset: warm, boot 2\n"
+				    "3last boot: 3 lines kept, see `lastlog`\n");
 	assert_false(keep_is_cold());
 	assert_int_equal(read_last(), 3);
-	assert_string_equal(last, "2           7 early\n"
-				  "2           7 reset: cold or unknown\n"
-				  "1           7 careful\n");
+	assert_string_equal(last, "3           7 early\n"
+				  "3           7 reset: cold or unknown\n"
+				  "2           7 careful\n");
 	keep_panic();
 	log_err("panic: %s", "why");
 	log_err("CPU 0\x1b\xff\tx");
-	assert_string_equal(boot(), "2reset: warm, boot 3\n"
-				    "1last boot panicked:\n"
-				    "1| panic: why\n1| CPU 0???x\n");
+	assert_string_equal(boot(), "3reset: warm, boot 3\n"
+				    "2last boot panicked:\n"
+				    "2| panic: why\n2| CPU 0???x\n");
 	assert_int_equal(read_last(), 5);
 	assert_int_equal(nr_panic, 2);
 	/* Told once, and what the teller says is no panic. */
-	assert_string_equal(boot(), "2reset: warm, boot 4\n"
-				    "2last boot: 5 lines kept, see `lastlog`\n");
+	assert_string_equal(boot(), "3reset: warm, boot 4\n"
+				    "3last boot: 5 lines kept, see `lastlog`\n");
 	assert_int_equal(read_last(), 5);
 	assert_int_equal(nr_panic, 0);
 	/* Power off. */
 	memset(dram, 0, sizeof(dram));
-	assert_string_equal(boot(), "2reset: cold or unknown\n");
+	assert_string_equal(boot(), "3reset: cold or unknown\n");
 	assert_true(keep_is_cold());
 }
 
@@ -203,11 +203,11 @@ static void test_boots(void **state)
 static void test_reason(void **state)
 {
 	reason = "watchdog";
-	assert_memory_equal(boot(), "2reset: watchdog (warm, boot 2)\n", 32);
+	assert_memory_equal(boot(), "3reset: watchdog (warm, boot 2)\n", 32);
 	memset(dram, 0, sizeof(dram));
-	assert_string_equal(boot(), "2reset: watchdog (cold or unknown)\n");
+	assert_string_equal(boot(), "3reset: watchdog (cold or unknown)\n");
 	machine.kept.size = 0;
-	assert_non_null(strstr(boot(), "\n2reset: watchdog\n"));
+	assert_non_null(strstr(boot(), "\n3reset: watchdog\n"));
 	reason = NULL;
 	assert_null(strstr(boot(), "reset"));
 }
@@ -222,14 +222,14 @@ static void test_numbers(void **state)
 	memcpy(dram, &h, sizeof(h));
 	for (unsigned int i = 0; i < 6; i++) {
 		number = number + 1 ? number + 1 : 1;
-		snprintf(want, sizeof(want), "2reset: warm, boot %u\n", number);
+		snprintf(want, sizeof(want), "3reset: warm, boot %u\n", number);
 		assert_memory_equal(boot(), want, strlen(want));
 	}
 	assert_int_equal(number, 4);
 	h = make_header(0);
 	memset(dram, 0, sizeof(dram));
 	memcpy(dram, &h, sizeof(h));
-	assert_string_equal(boot(), "2reset: cold or unknown\n");
+	assert_string_equal(boot(), "3reset: cold or unknown\n");
 }
 
 /* Which regions are taken, and how much of them. */
@@ -240,15 +240,15 @@ static void test_regions(void **state)
 		const char *says;
 	} cases[] = {
 		{0, 0, 0, 0,
-		 "3reserved-memory: no \"ramoops\": no log is kept\n"},
-		{BASE, KEEP_MIN - 1, 0, 0, "1ramoops"},
-		{BASE + 1, KEEP_MIN, 0, 0, "1ramoops"},
-		{BASE + 1, 1, 0, 0, "1ramoops"},
-		{BASE, KEEP_MIN, BASE, KEEP_MIN, "2reset"},
-		{BASE - 1, KEEP_MIN + 1, BASE, KEEP_MIN, "2reset"},
+		 "4reserved-memory: no \"ramoops\": no log is kept\n"},
+		{BASE, KEEP_MIN - 1, 0, 0, "2ramoops"},
+		{BASE + 1, KEEP_MIN, 0, 0, "2ramoops"},
+		{BASE + 1, 1, 0, 0, "2ramoops"},
+		{BASE, KEEP_MIN, BASE, KEEP_MIN, "3reset"},
+		{BASE - 1, KEEP_MIN + 1, BASE, KEEP_MIN, "3reset"},
 		{BASE, KEEP_MIN + PAGE_SIZE, BASE, KEEP_MIN + PAGE_SIZE,
-		 "2reset"},
-		{BASE, GIB, BASE, KEEP_MAX, "2reset"},
+		 "3reset"},
+		{BASE, GIB, BASE, KEEP_MAX, "3reset"},
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -268,7 +268,7 @@ static void test_regions(void **state)
 	map_result = -17;
 	assert_string_equal(
 		boot(),
-		"1ramoops: reg: not 16 KiB of free pages: no log is kept\n");
+		"2ramoops: reg: not 16 KiB of free pages: no log is kept\n");
 	log_line("goes on");
 	assert_int_equal(read_last(), 0);
 }
@@ -306,7 +306,7 @@ static void test_wrap(void **state)
 			first = total - nr;
 			at = last;
 			for (unsigned int i = first; i < total; i++) {
-				snprintf(want, sizeof(want), "2%12u %s\n", 7,
+				snprintf(want, sizeof(want), "3%12u %s\n", 7,
 					 text_of(i));
 				assert_memory_equal(at, want, strlen(want));
 				at += strlen(want);
@@ -351,14 +351,14 @@ static void test_cut_lines(void **state)
 			cleans = 0;
 			cut_after = cut;
 			snprintf(written, sizeof(written),
-				 "2%12u early\n2%12u reset: cold or unknown\n",
+				 "3%12u early\n3%12u reset: cold or unknown\n",
 				 7, 7);
 			for (unsigned int i = 0; i < 12; i++) {
 				size_t n = strlen(written);
 
 				log_line("%s", text_of(i * 5));
 				snprintf(written + n, sizeof(written) - n,
-					 "2%12u %s\n", 7, text_of(i * 5));
+					 "3%12u %s\n", 7, text_of(i * 5));
 			}
 			total = cleans;
 			check_cut(written);
@@ -452,7 +452,7 @@ static void test_flips(void **state)
 		/* In the header: nothing is believed. */
 		memcpy(dram, whole, size);
 		dram[bit / 8 % sizeof(struct header)] ^= (u8)(1U << bit % 8);
-		assert_string_equal(boot(), "2reset: cold or unknown\n");
+		assert_string_equal(boot(), "3reset: cold or unknown\n");
 	}
 }
 
@@ -498,7 +498,7 @@ static void forge(unsigned int nr)
 		if (rnd() & 3)
 			s->len = (u8)(rnd() % 56);
 		if (rnd() & 1)
-			s->text[0] = (char)('0' + rnd() % 5);
+			s->text[0] = (char)('0' + rnd() % 6);
 		if (rnd() & 3)
 			s->seq = (u32)((rnd() & 3 ? 0 : 0xffffff00) +
 				       (u64)(s - (struct slot *)dram) - 1);
@@ -536,12 +536,12 @@ static void test_garbage(void **state)
 		for (u64 n = kind == 3 ? rnd() % 32 : 0; n; n--)
 			dram[rnd() % size] = (u8)rnd();
 		says = boot();
-		assert_memory_equal(says, "2reset: ", 8);
+		assert_memory_equal(says, "3reset: ", 8);
 		nr_warm += !!strstr(says, "warm");
 		nr_lines += read_last();
 		/* Neither zeros nor noise. */
 		if (kind == 0 || (kind == 2 && i % 16 != 2))
-			assert_string_equal(says, "2reset: cold or unknown\n");
+			assert_string_equal(says, "3reset: cold or unknown\n");
 		if (kind == 1)
 			assert_non_null(strstr(says, ": 0 lines kept"));
 		/* It works from then on. */

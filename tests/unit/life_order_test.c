@@ -19,6 +19,7 @@ static void test_image_gone(void **state)
 	for (unsigned int by_load = 0; by_load < 2; by_load++) {
 		describe_all();
 		boot(RAM);
+		memset(book, 0, sizeof(book));
 		memset(placed, 0, sizeof(placed));
 		*(by_load ? &load_fails : &fit_fails) = 1;
 		work_submit(&start, start_all);

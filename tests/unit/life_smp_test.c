@@ -243,14 +243,14 @@ static void check_down(void)
 		must(g->phase == (i <= NR_BOOT ? GUEST_DOWN : GUEST_NONE));
 		must(!g->d && !domains[i]);
 		must(!g->queued && g->order == ORDER_NONE);
-		must(list_is_empty(&g->timer.node));
+		must(!timer_is_armed(&g->timer));
 	}
 	for (unsigned int c = 0; c < NR_CPUS; c++) {
 		const struct list *l = &cpus[c].sched.placed;
 
 		must(c ? list_is_empty(l) : l->next == &worker->sched.placed);
 		must(l->next->next == l || !c);
-		must(!cpus[c].current && list_is_empty(&cpus[c].timers));
+		must(!cpus[c].current && heap_is_empty(&cpus[c].timers));
 	}
 	page_stats(&s);
 	must(!s.owned && s.hyp == KEPT + nr_leaves * PAGE_SIZE);

@@ -9,6 +9,7 @@
 #include "lifeguest.h"
 
 #include "../../kernel/build.c"
+#include "../../kernel/place.c"
 
 #define RAM	(2240 * MIB) /* one whole GiB of it, not at its end */
 #define NR_BOOT 3	     /* guests of the boot; as many others come later */
@@ -52,6 +53,22 @@ static void touch_ram(struct domain *d)
 	scribble(leaf.pa + (ipa - leaf.va));
 }
 
+/* It reads its stolen time, and no more than reads, and that of this life. */
+static void ask_for_time(struct vcpu *v)
+{
+	u64 ipa = GUEST_PVTIME_BASE + v->id * sizeof(struct pvtime);
+	struct pgtable_leaf leaf;
+	const struct pvtime *t;
+
+	must(!stage2_lookup(&v->domain->s2, IPA(ipa), &leaf));
+	must(leaf.va == GUEST_PVTIME_BASE && leaf.size == PAGE_SIZE);
+	must(leaf.flags == PGT_R);
+	must(page_lookup(PADDR(leaf.pa)).state == PAGE_HYP);
+	t = direct_ptr(PADDR(leaf.pa + v->id * sizeof(*t)));
+	must(v->pvtime ? v->pvtime == t : !t->stolen);
+	must(pvtime_ask(v) == (s64)ipa && v->pvtime == t);
+}
+
 static void switch_on(struct vcpu *v)
 {
 	if (READ_ONCE(v->state) != VCPU_OFF)
@@ -67,6 +84,7 @@ static void guest_acts(struct vcpu *v)
 
 	now += 20 + rnd(200);
 	touch_ram(d);
+	ask_for_time(v);
 	if (rnd(2))
 		switch_on(d->vcpus[rnd(d->nr_vcpus)]);
 	if (rnd(4))
@@ -172,30 +190,39 @@ static bool is_in(const void *p, const struct domain *d)
 	return (u64)p - (u64)d->pool.base < d->pool.size;
 }
 
+static void check_timer(const struct cpu *c, const struct heap_node *n)
+{
+	bool known = false;
+
+	if (!n)
+		return;
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		known |= domains[i] && is_in(n, domains[i]);
+	must(known);
+	check_timer(c, n->left);
+	check_timer(c, n->right);
+}
+
 /* Of somebody who lives. */
 static void check_timers(void)
 {
 	for (unsigned int c = 0; c < NR_CPUS; c++)
-		list_for_each(at, &cpus[c].timers) {
-			bool known = at == &cpus[c].sched.slice_end.node;
-
-			for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
-				known |= domains[i] && is_in(at, domains[i]);
-			must(known);
-		}
+		check_timer(&cpus[c], cpus[c].timers.root);
 }
 
 static void check_placed(void)
 {
+	for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
+		must(book[i].nr == (guests[i].d ? guests[i].d->nr_vcpus : 0));
 	for (unsigned int c = 0; c < NR_CPUS; c++) {
 		u64 weight = 0;
 
 		for (unsigned int i = 1; i <= CONFIG_MAX_DOMAINS; i++)
 			for (unsigned int n = 0;
-			     guests[i].d && n < guests[i].d->home.nr_cpus; n++)
-				if (guests[i].d->home.cpu[n] == c)
-					weight += guests[i].desc.weight;
-		must(placed[c] == weight);
+			     guests[i].d && n < guests[i].d->nr_vcpus; n++)
+				if (guests[i].d->vcpus[n]->cpu == c)
+					weight += guests[i].desc.sched[n].weight;
+		must(placed[c].weight == weight && !placed[c].ppm);
 		must(!cpus[c].current || cpus[c].current == worker);
 		list_for_each(at, &cpus[c].sched.placed) {
 			struct vcpu *v = list_entry(at, struct vcpu,
@@ -218,7 +245,7 @@ static void check_ram(const struct guest *g, u64 *sum)
 
 			must(info.state == PAGE_OWNED && info.owner == g->id);
 		}
-	must(size == g->desc.memory && h->nr_cpus == g->desc.nr_vcpus);
+	must(size == g->desc.memory && g->d->nr_vcpus == g->desc.nr_vcpus);
 	ghost_check_domain(g->d);
 	homes[g->id] = *h;
 	*sum += size;
@@ -247,7 +274,7 @@ static void check_guest(const struct guest *g, u64 *owned, u64 *pools)
 	must(g->phase <= GUEST_LIVE && g->phase != GUEST_BUILDING);
 	must(!g->queued && g->order == ORDER_NONE);
 	must(!g->d == !has && domains[g->id] == g->d);
-	must(list_is_empty(&g->timer.node));
+	must(!timer_is_armed(&g->timer));
 	if (!has) {
 		check_gone(g);
 		return;
@@ -315,6 +342,7 @@ static void power_on(unsigned int n)
 	describe_all();
 	boot(RAM);
 	memset(homes, 0, sizeof(homes));
+	memset(book, 0, sizeof(book));
 	memset(placed, 0, sizeof(placed));
 	wild = false;
 	nr_orders = 0;

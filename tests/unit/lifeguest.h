@@ -152,8 +152,6 @@ static struct describe_guest *describe(const char *name, u64 memory,
 		.nr_spis = 32,
 		.pool_size = 512 * KIB,
 		.vpl011 = true,
-		.weight = 100 + nr_descs,
-		.slice_us = SCHED_SLICE_US,
 		.restart = RESTART_ON_CRASH,
 		.kernel = {at, MODULE_SIZE - 8},
 		.bootargs = "",
@@ -162,6 +160,9 @@ static struct describe_guest *describe(const char *name, u64 memory,
 	fmt_snprintf(g->name, sizeof(g->name), "%s", name);
 	for (unsigned int n = 0; n < nr_vcpus; n++)
 		g->affinity[n] = ~0UL;
+	for (unsigned int n = 0; n < nr_vcpus; n++)
+		g->sched[n] = (struct sched_params){.weight = 100 + nr_descs,
+						    .slice_us = SCHED_SLICE_US};
 	return g;
 }
 static void make_fit(struct describe_guest *g)
@@ -225,6 +226,7 @@ static void boot_cpus(void)
 		cpus[c].id = c;
 		cpus[c].online = 1;
 		cpus[c].vtimer_intid = VTIMER;
+		cpus[c].htimer_intid = HTIMER;
 		vttbr[c] = NOBODY;
 		time_init_cpu();
 		sched_init_cpu(c);

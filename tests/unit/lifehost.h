@@ -30,7 +30,7 @@ void (*host_barrier)(const char *name);
 void (*host_cache)(const char *op, u64 a);
 const struct domain_part *const domain_parts[] = {
 	&stage2_part, &vgic_part, &ptimer_part, &vpl011_part,
-	&pl031_part,  &wdt_part,  NULL,
+	&pl031_part,  &wdt_part,  &pvtime_part, NULL,
 };
 static u64 armed[NR_CPUS]; /* EL2's timers */
 static struct vcpu *worker;
@@ -67,6 +67,9 @@ void gic_eoi(u32 intid)
 {
 }
 void gic_deactivate(u32 intid)
+{
+}
+void gic_end(u32 intid)
 {
 }
 void gic_activate(u32 intid)

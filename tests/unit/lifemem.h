@@ -36,6 +36,7 @@
 #include <skerry/panic.h>
 #include <skerry/pl031.h>
 #include <skerry/ptimer.h>
+#include <skerry/pvtime.h>
 #include <skerry/string.h>
 
 /* cmocka's own would end a thread without a word. */

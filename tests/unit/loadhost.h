@@ -35,7 +35,7 @@ static struct load_image img;
 struct images images;
 static bool is_signed;
 static u8 hashes[3][SHA256_SIZE];
-static void *hyp; /* what page_alloc_hyp() gave and was not given back */
+static void *hyp; /* what build_alloc_hyp() gave and was not given back */
 static u64 hyp_size;
 static u8 tree[DTB_ROOM];
 static u64 tree_initrd;
@@ -53,7 +53,7 @@ u64 host_sysreg_read(const char *name)
 	return ctr;
 }
 
-void *page_alloc_hyp(u64 size)
+void *build_alloc_hyp(u64 size)
 {
 	hyp_size = DTB_ROOM + (img.dtb.at.size ? PARTIAL : 0);
 	assert_int_equal(size, hyp_size);
@@ -67,7 +67,7 @@ void *page_alloc_hyp(u64 size)
 	return hyp;
 }
 
-void page_free_hyp(void *p, u64 size)
+void build_free_hyp(void *p, u64 size)
 {
 	assert_int_equal(size, hyp_size);
 	assert_non_null(p);

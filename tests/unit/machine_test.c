@@ -419,6 +419,12 @@ static void test_options(void **state)
 	assert_false(machine_has_option("two"));
 	assert_false(machine_has_option("on"));
 	assert_false(machine_has_option("three"));
+	/* Spaces more than needed hide nothing, and are no words. */
+	m.bootargs = "  one   two=2  ";
+	assert_int_equal(parse(), 0);
+	assert_true(machine_has_option("one"));
+	assert_true(machine_has_option("two=2"));
+	assert_false(machine_has_option(""));
 }
 
 static void test_numbers(void **state)

@@ -315,8 +315,8 @@ static void test_split(void **state)
 	seen = 0;
 	trace_clear();
 	mmu_unmap_direct(PADDR(pa + PAGE_SIZE), FRAME_SIZE - 2 * PAGE_SIZE);
-	assert_non_null(strstr(trace, "dsb ishst\ntlbi alle2is\n" FLUSH_END
-				      "dsb ishst\ndsb ishst\nisb\n"));
+	assert_non_null(strstr(events, "dsb ishst\ntlbi alle2is\n" FLUSH_END
+				       "dsb ishst\ndsb ishst\nisb\n"));
 	assert_int_equal(page(at), pa | ATTR_MEM | 3);
 	assert_int_equal(page(at + PAGE_SIZE), 0);
 	assert_int_equal(page(at + FRAME_SIZE - 2 * PAGE_SIZE), 0);
@@ -330,7 +330,7 @@ static void test_flush_sizes(void **state)
 	(void)state;
 	for (u64 n = 1; n <= 66; n++) {
 		u64 at = DEVICE + n * FRAME_SIZE - 5 * PAGE_SIZE;
-		char *p = trace;
+		char *p = events;
 
 		trace_clear();
 		tlb_flush(&mmu.pt, at, n * PAGE_SIZE);

@@ -16,6 +16,7 @@
 #include <skerry/domain.h>
 #include <skerry/error.h>
 #include <skerry/psci.h>
+#include <skerry/pvtime.h>
 
 #define NR_VCPUS 4
 #define GARBAGE	 0xdeadbeef00000000UL
@@ -42,6 +43,8 @@
 #define VENDOR_COUNT	0x8600ff00UL
 #define VENDOR_UID	0x8600ff01UL
 #define VENDOR_REVISION	0x8600ff03UL
+#define PV_FEATURES	0xc5000020UL
+#define PV_ST		0xc5000021UL
 #define SMC64		BIT(30)
 /* clang-format on */
 
@@ -75,6 +78,15 @@ void sched_block(struct vcpu *v)
 	assert_int_equal(v->state, VCPU_ON);
 	assert_int_not_equal(d.vcpu_lock.tickets, 0);
 	blocks++;
+}
+/* tests/unit/pvtime_test.c has the real ones. */
+s64 pvtime_features(u32 fn)
+{
+	return 0x1000 + fn;
+}
+s64 pvtime_ask(struct vcpu *v)
+{
+	return 0x2000 + v->id;
 }
 void lock_rank_take(struct spinlock *l)
 {
@@ -361,17 +373,39 @@ static void test_vendor(void **state)
 	assert_int_equal(x[3], 7);
 }
 
+static void test_pvtime(void **state)
+{
+	(void)state;
+	assert_int_equal(call(SMC_FEATURES, PV_FEATURES, 0, 0), 0);
+	assert_int_equal(call(PV_FEATURES, GARBAGE | 0x33, 5, 6), 0x1033);
+	assert_int_equal(call_by(&vcpus[3], PV_ST, 4, 5, 6), 0x2003);
+	/* Only the calls of 64 bits. */
+	assert_int_equal(call(PV_FEATURES & ~SMC64, 0x33, 5, 6),
+			 PSCI_NOT_SUPPORTED);
+	assert_int_equal(call(PV_ST & ~SMC64, 4, 5, 6), PSCI_NOT_SUPPORTED);
+}
+
 static bool is_known(u64 fn)
 {
-	static const u64 known[] = {VERSION,	    SUSPEND,
-				    CPU_OFF,	    CPU_ON,
-				    AFFINITY,	    MIGRATE_TYPE,
-				    SYSTEM_OFF,	    SYSTEM_RESET,
-				    FEATURES,	    SMC_VERSION,
-				    SMC_FEATURES,   VENDOR_COUNT,
-				    VENDOR_UID,	    VENDOR_REVISION,
-				    CPU_ON | SMC64, AFFINITY | SMC64,
-				    SUSPEND | SMC64};
+	static const u64 known[] = {VERSION,
+				    SUSPEND,
+				    CPU_OFF,
+				    CPU_ON,
+				    AFFINITY,
+				    MIGRATE_TYPE,
+				    SYSTEM_OFF,
+				    SYSTEM_RESET,
+				    FEATURES,
+				    SMC_VERSION,
+				    SMC_FEATURES,
+				    VENDOR_COUNT,
+				    VENDOR_UID,
+				    VENDOR_REVISION,
+				    CPU_ON | SMC64,
+				    AFFINITY | SMC64,
+				    SUSPEND | SMC64,
+				    PV_FEATURES,
+				    PV_ST};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(known); i++)
 		if (known[i] == fn)
@@ -392,9 +426,9 @@ static void test_unknown(void **state)
 	static const u64 services[] = {0,	    BIT(31),	 0xc0000000U,
 				       0x84000000U, 0xc4000000U, 0x86000000U,
 				       0xc6000000U, 0x8600ff00U, 0xc600ff00U,
-				       0x88000000U, 0x80007f80U, 0xc0007f80U,
-				       0x80003f80U, 0xffffff00U, 0x04000000U,
-				       0x44000000U};
+				       0x85000000U, 0xc5000000U, 0x88000000U,
+				       0x80007f80U, 0xc0007f80U, 0x80003f80U,
+				       0xffffff00U, 0x04000000U, 0x44000000U};
 	unsigned int seed = 5;
 
 	(void)state;
@@ -483,6 +517,7 @@ int main(void)
 		cmocka_unit_test_setup(test_features, setup),
 		cmocka_unit_test_setup(test_workarounds, setup),
 		cmocka_unit_test_setup(test_vendor, setup),
+		cmocka_unit_test_setup(test_pvtime, setup),
 		cmocka_unit_test_setup(test_unknown, setup),
 		cmocka_unit_test_setup(test_random, setup),
 	};

@@ -50,6 +50,7 @@ static void test_pending(void **state)
 	/* Made fresh by the idle loop, where it is off and its domain on. */
 	vcpus[1].state = vcpus[2].state = VCPU_OFF;
 	doms[2].state = DOMAIN_BUILDING;
+	cpus[0].sched.untidy = true;
 	assert_int_equal(block(), -1);
 	assert_int_equal(books[1].resets, 1);
 	assert_true(vcpus[1].fresh);
@@ -142,6 +143,8 @@ static void test_kill(void **state)
 {
 	(void)state;
 	/* Queued, running, blocked; off; power-on given. */
+	vcpus[1].sched.vtime = 1; /* in this order */
+	vcpus[2].sched.vtime = 2;
 	wake(0);
 	wake(1);
 	wake(2);
@@ -188,8 +191,10 @@ static void test_kill_domain(void **state)
 	d->nr_vcpus = 0;
 	for (unsigned int i = 0; i < 8; i++)
 		join(d, &vcpus[i]);
-	for (unsigned int i = 0; i < 10; i++)
+	for (unsigned int i = 0; i < 10; i++) {
+		vcpus[i].sched.vtime = i; /* in this order */
 		wake(i);
+	}
 	assert_int_equal(runs(), 0);
 	assert_int_equal(block(), 1);
 	vcpus[0].state = VCPU_OFF;
@@ -205,7 +210,7 @@ static void test_kill_domain(void **state)
 	assert_true(runs() >= 8);
 	check_left(0xff);
 	assert_null(cpus[0].fp_owner);
-	assert_false(list_is_empty(&vcpus[9].vtimer.node));
+	assert_true(timer_is_armed(&vcpus[9].vtimer));
 	assert_true(block() >= 8);
 	assert_int_equal(block(), -1);
 	check_left(0xff);
@@ -231,19 +236,25 @@ static void test_kill_pending(void **state)
 
 static void stop_3(struct vcpu *v)
 {
+	during_reset = NULL;
 	remote(stop, 3);
+	wake(0);
 }
 /* Nothing that another CPU says may be slept over. */
 static void test_kill_while_idle(void **state)
 {
 	(void)state;
 	assert_int_equal(runs(), -1);
-	wake(0);
 	/* The idle loop is past its look at what stops. */
-	vcpus[1].state = VCPU_OFF;
+	vcpus[1].state = vcpus[2].state = VCPU_OFF;
+	cpus[0].sched.untidy = true;
 	during_reset = stop_3;
 	assert_int_equal(runs(), 0);
 	check_left(8);
+	/* Who woke did not wait for another reset. */
+	assert_int_equal(vcpus[1].fresh + vcpus[2].fresh, 1);
+	assert_int_equal(block(), -1);
+	assert_true(vcpus[1].fresh && vcpus[2].fresh);
 }
 
 static void test_pause(void **state)

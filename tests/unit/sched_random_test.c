@@ -2,15 +2,17 @@
 /* Random runs of the scheduler against a naive model, to the tick. */
 #include "schedhost.h"
 
-/* An array where the scheduler has a list. */
+/* An array, in no order, where the scheduler has a heap. */
 static struct model {
 	struct {
 		bool ready, woken;
-		u64 vtime, since, ran, waited, worst, runs, slice, left;
-		u32 weight, wakes[64];
+		u64 vtime, since, ran, waited, worst, slice, left;
+		u64 nr_wakes, preempted;
+		u64 wakes[64];
+		u32 weight;
 	} v[NR_VCPUS];
-	int queue[NR_VCPUS], nr, cur;
-	bool resched, contended, preempted;
+	int queue[NR_VCPUS], nr, cur, preempted;
+	bool resched, contended;
 	u64 floor, armed, until;
 	unsigned int ipis;
 } m;
@@ -23,45 +25,45 @@ static void model_charge(void)
 	m.v[m.cur].vtime += (now - m.v[m.cur].since) * 256 / m.v[m.cur].weight;
 	m.v[m.cur].since = now;
 }
-static void model_put(int i, int at)
-{
-	for (int n = m.nr++; n > at; n--)
-		m.queue[n] = m.queue[n - 1];
-	m.queue[at] = i;
-}
-/* First, or behind the last one that is not later. */
-static void model_insert(int i)
-{
-	int at = m.nr;
-
-	if (m.nr && m.v[m.queue[0]].vtime > m.v[i].vtime)
-		at = 0;
-	while (at && m.v[m.queue[at - 1]].vtime > m.v[i].vtime)
-		at--;
-	model_put(i, at);
-}
 static void model_settle(void)
 {
-	int was[NR_VCPUS], nr = m.nr;
-
-	if (!m.preempted)
+	if (m.preempted < 0)
 		return;
-	memcpy(was, m.queue, sizeof(was));
-	m.nr = 0;
-	for (int n = 0; n < nr; n++) {
-		m.v[was[n]].left = 0;
-		model_insert(was[n]);
-	}
-	m.preempted = false;
+	m.v[m.preempted].left = 0;
+	m.queue[m.nr++] = m.preempted;
+	m.preempted = -1;
+}
+static void model_add(int i)
+{
+	if (m.preempted >= 0 && m.v[m.preempted].vtime > m.v[i].vtime)
+		model_settle();
+	m.queue[m.nr++] = i;
+}
+static bool model_contended(void)
+{
+	return m.nr || m.preempted >= 0;
+}
+static u64 model_least(void)
+{
+	u64 least = ~0UL;
+
+	if (m.preempted >= 0)
+		return m.v[m.preempted].vtime;
+	for (int n = 0; n < m.nr; n++)
+		least = min(least, m.v[m.queue[n]].vtime);
+	return least;
 }
 static void model_wake(int i, bool far)
 {
-	bool first = !m.nr, heavier;
+	bool first = !model_contended(), heavier;
 
 	if (m.v[i].ready)
 		return;
 	m.v[i].ready = true;
-	if (first && m.cur >= 0) {
+	m.v[i].nr_wakes++;
+	if (m.cur == i)
+		model_charge();
+	else if (first && m.cur >= 0) {
 		model_charge();
 		m.floor = max(m.floor, m.v[m.cur].vtime);
 	}
@@ -77,7 +79,7 @@ static void model_wake(int i, bool far)
 		m.v[i].since = now;
 		m.v[i].woken = true;
 		m.v[i].left = 0;
-		model_insert(i);
+		model_add(i);
 	}
 	if (m.cur >= 0 && !first && m.cur != i) {
 		heavier = m.v[i].weight > m.v[m.cur].weight;
@@ -99,21 +101,38 @@ static void model_record(int i, u64 waited)
 	m.v[i].wakes[n]++;
 	m.v[i].woken = false;
 }
-static void model_pick(void)
+/* What the scheduler chose is to be the next; of equals any. */
+static void model_pick(int i)
 {
-	u64 waited;
+	u64 waited = now - m.v[i].since;
+	int n = 0;
 
-	m.cur = m.queue[0];
-	waited = now - m.v[m.cur].since;
-	m.nr--;
-	memmove(m.queue, m.queue + 1, (size_t)m.nr * sizeof(m.queue[0]));
-	m.v[m.cur].waited += waited;
-	m.v[m.cur].runs++;
-	if (m.v[m.cur].woken)
-		model_record(m.cur, waited);
-	m.v[m.cur].since = now;
+	assert_int_equal(m.v[i].vtime, model_least());
+	if (m.preempted >= 0) {
+		assert_int_equal(i, m.preempted);
+		m.preempted = -1;
+	} else {
+		while (m.queue[n] != i)
+			assert_true(++n < m.nr);
+		m.queue[n] = m.queue[--m.nr];
+	}
+	m.cur = i;
+	m.v[i].waited += waited;
+	if (m.v[i].woken)
+		model_record(i, waited);
+	m.v[i].since = now;
 }
-static void model_look(void)
+static void model_put(int i)
+{
+	m.v[i].preempted++;
+	if (!m.v[i].left) {
+		model_add(i);
+		return;
+	}
+	model_settle();
+	m.preempted = i;
+}
+static void model_look(int chosen)
 {
 	int was = m.cur;
 	bool stays = was >= 0 && m.v[was].ready;
@@ -123,23 +142,21 @@ static void model_look(void)
 	model_charge();
 	m.resched = false;
 	if (was >= 0)
-		m.v[was].left = m.until > now ? m.until - now : 0;
+		m.v[was].left = m.until ? (m.until > now ? m.until - now : 0)
+				: m.nr	? 0
+					: m.v[was].slice;
 	if (stays)
 		model_settle();
-	if (!m.nr && !stays) {
+	if (!model_contended() && !stays) {
 		m.cur = -1;
-	} else if (!stays || (m.nr && m.v[m.queue[0]].vtime <= m.v[was].vtime)) {
-		model_pick();
-		m.preempted &= !m.v[m.cur].left;
-		m.preempted |= stays && m.v[was].left;
-		if (stays && m.v[was].left)
-			model_put(was, 0);
-		else if (stays)
-			model_insert(was);
+	} else if (!stays || model_least() <= m.v[was].vtime) {
+		model_pick(chosen);
+		if (stays)
+			model_put(was);
 	}
 	if (m.cur < 0 ? was >= 0 : !m.v[m.cur].left)
 		m.floor = max(m.floor, m.v[m.cur < 0 ? was : m.cur].vtime);
-	m.contended = m.cur >= 0 && m.nr;
+	m.contended = m.cur >= 0 && model_contended();
 	m.until = 0;
 	if (m.contended)
 		m.until = now + (m.v[m.cur].left ?: m.v[m.cur].slice);
@@ -152,21 +169,35 @@ static void check_model(void)
 	assert_int_equal(hosts[0].nr_ipis, m.ipis);
 	assert_ptr_equal(cpus[0].sched.running,
 			 m.cur < 0 ? NULL : &vcpus[m.cur]);
-	assert_int_equal(sched_is_contended(), m.nr > 0);
+	assert_int_equal(sched_is_contended(), model_contended());
 	for (int i = 0; i < NR_VCPUS; i++) {
 		assert_int_equal(vcpus[i].sched.ready, m.v[i].ready);
 		assert_int_equal(vcpus[i].sched.vtime, m.v[i].vtime);
 		assert_int_equal(vcpus[i].sched.ran, m.v[i].ran);
 		assert_int_equal(vcpus[i].sched.waited, m.v[i].waited);
 		assert_int_equal(vcpus[i].sched.worst_wake, m.v[i].worst);
-		assert_int_equal(vcpus[i].sched.nr_runs, m.v[i].runs);
-		assert_memory_equal(vcpus[i].sched.wakes, m.v[i].wakes,
+		assert_int_equal(vcpus[i].sched.nr_wakes, m.v[i].nr_wakes);
+		assert_int_equal(vcpus[i].sched.nr_preempted, m.v[i].preempted);
+		assert_memory_equal(vcpus[i].wakes, m.v[i].wakes,
 				    sizeof(m.v[i].wakes));
 	}
 	if (m.cur >= 0) {
 		assert_int_equal(books[m.cur].wfe, m.contended);
 		assert_int_equal(books[m.cur].wfi, m.contended);
 	}
+}
+
+/* A slice of virtual time at most. */
+static void model_pass(void)
+{
+	u64 most;
+
+	model_settle();
+	model_charge();
+	most = m.v[m.cur].vtime + m.v[m.cur].slice * 256 / m.v[m.cur].weight;
+	m.v[m.cur].vtime = max(m.v[m.cur].vtime, min(model_least(), most));
+	m.until = now;
+	m.resched = true;
 }
 
 static void random_step(unsigned int *seed, bool races)
@@ -184,14 +215,10 @@ static void random_step(unsigned int *seed, bool races)
 		m.resched = true;
 		break;
 	case 1:
-		if (m.cur < 0 || !m.nr)
+		if (m.cur < 0 || !model_contended())
 			break;
 		sched_pass(&vcpus[m.cur]);
-		model_settle();
-		model_charge();
-		m.v[m.cur].vtime = max(m.v[m.cur].vtime, m.v[m.queue[0]].vtime);
-		m.until = 0;
-		m.resched = true;
+		model_pass();
 		break;
 	case 2:
 		now += (u64)rand_r(seed) % (m.cur < 0 ? SEC : SLICE);
@@ -222,7 +249,7 @@ static void random_run(bool races)
 	for (unsigned int round = 0; round < 60; round++) {
 		setup(NULL);
 		memset(&m, 0, sizeof(m));
-		m.cur = -1;
+		m.cur = m.preempted = -1;
 		m.armed = OFF;
 		for (unsigned int i = 0; i < NR_VCPUS; i++) {
 			/* No rounding; it is another test's. */
@@ -235,8 +262,7 @@ static void random_run(bool races)
 		for (unsigned int i = 0; i < 5000; i++) {
 			if (rand_r(&seed) % 3) {
 				m.resched |= m.armed <= now;
-				model_look();
-				runs();
+				model_look(runs());
 			}
 			check_model();
 			random_step(&seed, races);

@@ -2,8 +2,9 @@
 /*
  * The scheduler on CPUs of the host that are threads: guests whose vCPUs give
  * work to each other, wait, pass, and switch each other on and off, while the
- * CPUs are interrupted. Nothing given may be left undone, and every vCPU of a
- * domain that stops leaves once.
+ * CPUs are interrupted. Some have deadlines, and get other parameters now and
+ * then. Nothing given may be left undone, and every vCPU of a domain that
+ * stops leaves once.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #define NR_GUEST_CPUS 2 /* threads; the test itself is the third CPU */
 #define NR_DOMAINS    4
 #define NR_USED	      16
+#define NR_KINDS      6 /* of parameters */
 #define NR_ROUNDS     80
 #define ROUND_MS      25
 #define TIMEOUT	      100 /* s; a deadlock ends the test */
@@ -148,7 +150,7 @@ static void cpu_off(struct vcpu *v)
 static void wait_for_work(struct vcpu *v)
 {
 	while (!has_pending(v)) {
-		if (sched_is_contended() ||
+		if (sched_is_contended() || sched_is_server(&v->sched) ||
 		    READ_ONCE(host_this_cpu->sched.resched)) {
 			sched_block(v);
 			if (has_pending(v))
@@ -211,6 +213,21 @@ static void *run_cpu(void *arg)
 	return NULL;
 }
 
+/* None, deadlines at and before the end of the period; with extra time or not. */
+static struct sched_params params(unsigned int i, unsigned int kind)
+{
+	struct sched_params p = {.weight = i % 3 ? SCHED_WEIGHT : 1 + i * 500,
+				 .slice_us = 100};
+
+	if (kind < 2)
+		return p;
+	p.extra_time = kind & 1;
+	p.budget_us = 10 + i * 5;
+	p.period_us = 400 + i * 100;
+	p.deadline_us = kind < 4 ? p.period_us : p.period_us / 2;
+	return p;
+}
+
 static void start(void *(*fn)(void *))
 {
 	host_this_cpu = &cpus[NR_GUEST_CPUS];
@@ -219,9 +236,10 @@ static void start(void *(*fn)(void *))
 	ended = false;
 	start_time = time_now();
 	for (unsigned int i = 0; i < NR_USED; i++) {
+		struct sched_params p = params(i, i % NR_KINDS);
+
 		join(&doms[i % NR_DOMAINS], &vcpus[i]);
-		sched_place(&vcpus[i], i / NR_DOMAINS % NR_GUEST_CPUS,
-			    i % 3 ? SCHED_WEIGHT : 1 + i * 500, 100);
+		sched_place(&vcpus[i], i / NR_DOMAINS % NR_GUEST_CPUS, &p, 0);
 	}
 	alarm(TIMEOUT);
 	for (unsigned int i = 0; i < NR_GUEST_CPUS; i++)
@@ -273,13 +291,14 @@ static void check_figures(void)
 		assert_true(s->worst_wake <= passed && s->waited <= passed);
 		assert_true(s->vtime <= passed * SCHED_WEIGHT);
 		assert_int_equal(books[i].left, 1);
+		assert_false(heap_has(&s->server.deferred));
 	}
 	for (unsigned int i = 0; i < NR_GUEST_CPUS; i++)
 		assert_true(ran[i] <= passed);
 }
 
 /* From a CPU that runs none of them. */
-static void give_work(unsigned int *seed)
+static void give_work(unsigned int *seed, bool changes)
 {
 	u64 end = start_time + ROUND_MS * time_freq() / 1000;
 
@@ -289,6 +308,12 @@ static void give_work(unsigned int *seed)
 		post(&vcpus[r % NR_USED]);
 		if (r >> 8 & 1)
 			cpu_on(&vcpus[(r >> 16) % NR_USED]);
+		if (changes && !(r >> 9 & 15)) {
+			struct sched_params p = params((r >> 16) % NR_USED,
+						       r >> 24 & 7);
+
+			sched_set(&vcpus[(r >> 16) % NR_USED], &p);
+		}
 		sched_yield();
 	}
 }
@@ -303,7 +328,7 @@ static void test_random(void **state)
 		start(run_cpu);
 		for (unsigned int i = 0; i < NR_USED; i++)
 			sched_wake(&vcpus[i]);
-		give_work(&seed);
+		give_work(&seed, round & 2);
 		/* Half of the rounds end in the middle of it all. */
 		if (round % 2) {
 			store_release(&acting, false);

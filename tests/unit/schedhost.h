@@ -40,10 +40,14 @@
 #include <skerry/init.h>
 #include <skerry/irq.h>
 
-#define NR_CPUS	 3
+#define NR_CPUS 3
+#ifndef NR_VCPUS
 #define NR_VCPUS 32
-#define OFF	 (~0UL)
+#endif
+#define OFF (~0UL)
 
+extern u64 server_toll;
+extern u64 rr_slack;
 struct cpu cpus[CONFIG_NR_CPUS];
 HOST_THREAD struct cpu *host_this_cpu = &cpus[0];
 
@@ -141,10 +145,11 @@ void domain_vcpu_left(struct vcpu *v)
 	books[v - vcpus].left++;
 	spin_unlock(&v->domain->lock);
 	/* Of no more use to the scheduler. */
-	assert_true(list_is_empty(&v->sched.node));
+	assert_false(heap_has(&v->sched.node));
+	assert_false(heap_has(&v->sched.server.deferred));
 	assert_true(list_is_empty(&v->sched.placed));
-	assert_true(list_is_empty(&v->vtimer.node));
-	assert_true(list_is_empty(&v->ptimer.timer.node));
+	assert_true(!timer_is_armed(&v->vtimer));
+	assert_true(!timer_is_armed(&v->ptimer.timer));
 	assert_true(host_this_cpu->sched.running != v);
 	assert_true(host_this_cpu->fp_owner != v);
 }
@@ -235,6 +240,7 @@ static void host_reset(void)
 		host_this_cpu->id = i;
 		time_init_cpu();
 		sched_init_cpu(i);
+		server_toll = rr_slack = 0; /* but in tests of them */
 	}
 	host_this_cpu = was;
 	for (unsigned int i = 0; i < NR_VCPUS; i++) {
@@ -245,33 +251,76 @@ static void host_reset(void)
 	}
 }
 
+/* Those in one of a CPU's queues; a heap's shape is another test's. */
+static unsigned int check_heap(unsigned int cpu, const struct heap_node *n,
+			       bool active)
+{
+	const struct vcpu *v;
+
+	if (!n)
+		return 0;
+	v = heap_entry(n, struct vcpu, sched.node);
+	assert_true(v->sched.ready && cpus[cpu].sched.running != v);
+	assert_int_equal(v->cpu, cpu);
+	assert_true(v->sched.server.active == active);
+	if (active) {
+		assert_true(v->sched.server.left > 0);
+		assert_true(n->key ==
+			    v->sched.server.release + v->sched.server.deadline);
+	} else {
+		assert_true(n->key == v->sched.vtime);
+		assert_true(!v->sched.server.budget || v->sched.server.extra);
+	}
+	return 1 + check_heap(cpu, n->left, active) +
+	       check_heap(cpu, n->right, active);
+}
+
+/* None is made or lost: what is left, used, and to return. */
+static void check_server(const struct vcpu *v)
+{
+	const struct sched_server *s = &v->sched.server;
+	s64 sum = s->left + (s64)s->spent;
+
+	for (unsigned int i = 0; i < s->nr_refills; i++) {
+		sum += (s64)s->refills[i].amount;
+		assert_true(!i || s->refills[i].when >= s->refills[i - 1].when);
+	}
+	assert_true(sum == (s64)s->budget);
+	assert_true(s->nr_refills <= SCHED_REFILLS);
+	assert_true(!s->active || s->budget);
+	if (heap_has(&s->deferred)) {
+		assert_true(v->sched.ready && !s->active);
+		assert_true(s->deferred.key == s->refills[0].when);
+	}
+}
+
 /* What must hold of the books of a CPU whenever its lock is free. */
 static void check_queue(unsigned int cpu)
 {
 	struct sched_cpu *c = &cpus[cpu].sched;
-	struct list *prev = &c->queue;
-	const struct vcpu *before = NULL;
-	unsigned int nr = 0, ready = 0;
+	unsigned int nr, ready = 0;
 
 	spin_lock(&c->lock);
-	list_for_each(at, &c->queue) {
-		struct vcpu *v = list_entry(at, struct vcpu, sched.node);
-
-		assert_true(nr++ < NR_VCPUS);
-		assert_true(at->prev == prev);
-		assert_true(v->sched.ready && c->running != v);
-		assert_int_equal(v->cpu, cpu);
-		/* By time, but for those that were preempted. */
-		if (before && !before->sched.left)
-			assert_true(before->sched.vtime <= v->sched.vtime);
-		before = v;
-		prev = at;
+	nr = check_heap(cpu, c->queue.root, false) +
+	     check_heap(cpu, c->deadlines.root, true) + !!c->preempted;
+	if (c->preempted) {
+		assert_true(c->preempted->sched.left);
+		assert_true(c->preempted->sched.ready);
+		assert_true(c->running != c->preempted);
+		assert_false(heap_has(&c->preempted->sched.node));
+		assert_false(c->preempted->sched.server.active);
 	}
-	assert_true(c->queue.prev == prev);
-	/* Each ready one runs or is queued. */
-	for (unsigned int i = 0; i < NR_VCPUS; i++)
-		ready += vcpus[i].cpu == cpu && vcpus[i].sched.ready &&
-			 c->running != &vcpus[i];
+	/* Each ready one runs, is queued, or is deferred. */
+	for (unsigned int i = 0; i < NR_VCPUS; i++) {
+		const struct vcpu *v = &vcpus[i];
+
+		if (v->cpu != cpu)
+			continue;
+		check_server(v);
+		ready += v->sched.ready && c->running != v &&
+			 (!heap_has(&v->sched.server.deferred) ||
+			  v->sched.server.extra);
+	}
 	assert_int_equal(ready, nr);
 	spin_unlock(&c->lock);
 }
@@ -285,7 +334,7 @@ static void check_queue(unsigned int cpu)
 #define SEC   ((u64)FREQ)
 
 /* One CPU is looked at, others wake and stop its vCPUs. */
-static u64 now;
+static u64 now, host_freq;
 static void (*during_time)(void); /* what another CPU does, once */
 
 u64 time_now(void)
@@ -302,7 +351,7 @@ u64 time_now(void)
 }
 u64 time_freq(void)
 {
-	return FREQ;
+	return host_freq;
 }
 int irq_handle(void)
 {
@@ -324,14 +373,18 @@ static void host_load(struct vcpu *v)
 
 static inline int setup(void **state)
 {
+	static const struct sched_params usual = {.weight = SCHED_WEIGHT,
+						  .slice_us = SCHED_SLICE_US};
+
 	(void)state;
 	now = SEC;
+	host_freq = FREQ;
 	during_time = NULL;
 	host_this_cpu = &cpus[0];
 	host_reset();
 	for (unsigned int i = 0; i < NR_VCPUS; i++) {
 		join(&doms[i], &vcpus[i]);
-		sched_place(&vcpus[i], 0, SCHED_WEIGHT, SCHED_SLICE_US);
+		sched_place(&vcpus[i], 0, &usual, 0);
 	}
 	return 0;
 }

@@ -259,7 +259,6 @@ static int setup(void **state)
 	ctr = field_prep(BITS(19, 16), 4UL);
 	dczid = 4;
 	build_scrub_ticks = 0;
-	memset(placed, 0, sizeof(placed));
 	memset(&g, 0, sizeof(g));
 	d = NULL;
 	nr_pieces = 0;

@@ -3,154 +3,7 @@
  * The shell: editing, each command, its errors, and figures of which some are
  * still being counted.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "../../kernel/shell.c"
-
-const char *const stop_names[] = {
-	"power-on",  "off",	 "reset",     "crashed",
-	"destroyed", "watchdog", "restarted", "refused",
-};
-struct guest guests[CONFIG_MAX_DOMAINS + 1];
-struct images images;
-struct cpu cpus[CONFIG_NR_CPUS], *host_this_cpu = cpus;
-unsigned int nr_cpus = 2;
-static struct domain doms[2]; /* of d1 and d3 */
-static struct vcpu vcpus[3];
-static char out[8192];
-static unsigned int nr_logs, nr_last_logs, nr_synced;
-static jmp_buf rebooted;
-static char ordered[64]; /* which order, to whom */
-static int order_err;
-
-void console_shell(const char *fmt, ...)
-{
-	size_t n = strlen(out);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(out + n, sizeof(out) - n, fmt, ap);
-	va_end(ap);
-}
-void console_shell_log(bool last_boot)
-{
-	nr_logs++;
-	nr_last_logs += last_boot;
-}
-void console_sync(void)
-{
-	nr_synced++;
-}
-void arch_reboot(void)
-{
-	longjmp(rebooted, 1);
-}
-u64 time_now(void)
-{
-	return 7000000;
-}
-u64 time_freq(void)
-{
-	return 1000000;
-}
-static struct page_stats stats;
-
-void page_stats(struct page_stats *st)
-{
-	*st = stats;
-}
-void domain_pause(struct domain *d, bool pause)
-{
-	d->state = pause ? DOMAIN_PAUSED : DOMAIN_RUNNING;
-}
-static int order(const char *what, unsigned int id)
-{
-	snprintf(ordered, sizeof(ordered), "%s %u", what, id);
-	return order_err;
-}
-int guest_start(unsigned int id)
-{
-	return order("start", id);
-}
-int guest_restart(unsigned int id)
-{
-	return order("restart", id);
-}
-int guest_destroy(unsigned int id)
-{
-	return order("destroy", id);
-}
-int guest_create_later(const char *name)
-{
-	snprintf(ordered, sizeof(ordered), "create %s", name);
-	return order_err;
-}
-
-static struct guest *g1 = &guests[1], *g3 = &guests[3];
-
-static unsigned int nr_logged;
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	assert_int_equal(level, LOG_WARNING);
-	nr_logged++;
-}
-
-static int setup(void **state)
-{
-	memset(guests, 0, sizeof(guests));
-	memset(doms, 0, sizeof(doms));
-	memset(vcpus, 0, sizeof(vcpus));
-	memset(cpus, 0, sizeof(cpus));
-	memset(&images, 0, sizeof(images));
-	stats = (struct page_stats){0};
-	*ordered = 0;
-	order_err = 0;
-	for (unsigned int i = 0; i < 2; i++) {
-		struct domain *d = &doms[i];
-		/* With a gap between them. */
-		struct guest *g = &guests[1 + 2 * i];
-
-		g->id = d->id = 1 + 2 * i;
-		g->d = d;
-		g->phase = GUEST_LIVE;
-		g->nr_starts = 1;
-		snprintf(g->desc.name, sizeof(g->desc.name), "g%u", d->id);
-		g->desc.memory = 64 * MIB;
-		g->desc.nr_vcpus = d->nr_vcpus = 1 + i;
-		d->state = DOMAIN_RUNNING;
-		g->desc.fit.size = MIB;
-		d->pool = (struct pool){.size = 128 * KIB,
-					.used = 32 * KIB,
-					.nr_free = 2};
-	}
-	doms[0].vcpus[0] = &vcpus[0];
-	doms[1].vcpus[0] = &vcpus[1];
-	doms[1].vcpus[1] = &vcpus[2];
-	for (unsigned int i = 0; i < 3; i++) {
-		vcpus[i].domain = &doms[i != 0];
-		vcpus[i].cpu = i != 0;
-		vcpus[i].sched.weight = 256;
-	}
-	len = 0;
-	*out = 0;
-	return 0;
-}
-
-static const char *type(const char *s)
-{
-	*out = 0;
-	for (; *s; s++)
-		shell_input(*s);
-	return out;
-}
+#include "shellhost.h"
 
 static void test_editing(void **state)
 {
@@ -268,24 +121,34 @@ static void test_vcpus(void **state)
 	vcpus[1].sched.ready = true;
 	vcpus[1].sched.waited = 5000;
 	vcpus[1].sched.worst_wake = 1234;
-	vcpus[1].sched.nr_runs = 9;
+	/* Deferred, it went on with the next budget: no wake is in that. */
+	g3->desc.sched[0] = (struct sched_params){256, 5000, 1000,
+						  300, 1000, 0};
+	vcpus[1].sched.nr_wakes = 1;
+	vcpus[1].wakes[4] = 7;
+	vcpus[1].sched.nr_preempted = 2;
+	vcpus[1].sched.nr_exhausted = 648;
+	vcpus[1].sched.nr_missed = 3;
 	type("vcpus\r");
 	assert_non_null(
-		strstr(out, "(sk) d1.0 CPU 0 running weight 256, "
-			    "ran 2500 ms, waited 0 ms, woken in 0 us at worst, "
-			    "0 runs\n"));
+		strstr(out, "(sk) d1.0 g1 CPU 0 running weight 256, slice 5000 "
+			    "us\n(sk)      ran 2500000 us, waited 0 us, woken "
+			    "0 times, preempted 0, budget used up 0, deadline "
+			    "missed 0\n(sk) d3.0"));
 	assert_non_null(
-		strstr(out, "(sk) d3.0 CPU 1 ready   weight 256, "
-			    "ran 0 ms, waited 5 ms, woken in 1234 us at worst, "
-			    "9 runs\n"));
-	assert_non_null(strstr(out, "d3.1 CPU 1 waiting"));
+		strstr(out, "(sk) d3.0 g3 CPU 1 ready   deadline 300/1000 us\n"
+			    "(sk)      ran 0 us, waited 5000 us, woken 7 times, "
+			    "preempted 2, budget used up 648, deadline missed 3"
+			    "\n(sk)      ran after a wake within 1234000 ns at "
+			    "worst, half of 7 within 32000 ns\n(sk) d3.1"));
+	assert_non_null(strstr(out, "d3.1 g3 CPU 1 waiting weight 257"));
 	vcpus[2].state = VCPU_OFF;
 	doms[0].state = DOMAIN_PAUSED;
 	doms[1].state = DOMAIN_SHUTTING_DOWN;
 	type("vcpus\r");
-	assert_non_null(strstr(out, "d1.0 CPU 0 paused"));
-	assert_non_null(strstr(out, "d3.0 CPU 1 off"));
-	assert_non_null(strstr(out, "d3.1 CPU 1 off"));
+	assert_non_null(strstr(out, "d1.0 g1 CPU 0 paused"));
+	assert_non_null(strstr(out, "d3.0 g3 CPU 1 off"));
+	assert_non_null(strstr(out, "d3.1 g3 CPU 1 off"));
 	/* None that runs: none, though the domain waits. */
 	g1->phase = GUEST_WAITING;
 	g3->phase = GUEST_DOWN;
@@ -463,6 +326,28 @@ static void test_orders(void **state)
 		}
 }
 
+/* What the worker does waits where deadline vCPUs have all of its CPU. */
+static void test_waits(void **state)
+{
+	static const char *const orders[] = {"start 3\r", "restart 3\r",
+					     "destroy 3\r", "create b\r"};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++) {
+		order_err = 0;
+		ppm[0] = ADMIT_WHOLE;
+		type(orders[i]);
+		assert_non_null(strstr(out, "(sk) CPU 0 is reserved to 100 %: "
+					    "this waits until"));
+		order_err = -EBUSY;
+		type(orders[i]);
+		assert_null(strstr(out, "reserved"));
+		order_err = 0;
+		ppm[0]--;
+		type(orders[i]);
+		assert_null(strstr(out, "reserved"));
+	}
+}
+
 /* A number of no guest is nobody's, and no number either. */
 static void test_no_guest(void **state)
 {
@@ -517,6 +402,45 @@ static void test_create(void **state)
 	assert_string_equal(ordered, "create a-name-that-has-31-characters-x");
 }
 
+/* No answer looks like a line of a dump. */
+static void test_trace(void **state)
+{
+	static const char *const what[] = {"on", "off", "dump"};
+	static const char *const wrong[] = {"trace", "trace o", "trace onn",
+					    "trace dump 1"};
+	static const struct {
+		int err;
+		const char *line;
+	} results[] = {
+		{0, ""},
+		{-EBUSY, "(sk) trace %s: a dump is not finished yet\n"},
+		{-ENOMEM, "(sk) trace %s: no memory; see the option trace=\n"},
+	};
+	char text[32], line[80], want[120];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(what); i++)
+		for (unsigned int n = 0; n < ARRAY_SIZE(results); n++) {
+			order_err = results[n].err;
+			*ordered = 0;
+			snprintf(text, sizeof(text), "trace %s", what[i]);
+			snprintf(line, sizeof(line), results[n].line, what[i]);
+			snprintf(want, sizeof(want), "%s\n%s" SHELL_PROMPT,
+				 text, line);
+			strcat(text, "\r");
+			assert_string_equal(type(text), want);
+			text[strlen(text) - 1] = 0;
+			assert_string_equal(ordered, text);
+		}
+	*ordered = 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
+		type(wrong[i]);
+		assert_string_equal(type("\r"),
+				    "\n(sk) it is trace on, trace off or trace "
+				    "dump\n" SHELL_PROMPT);
+		assert_string_equal(ordered, "");
+	}
+}
+
 static void test_reboot(void **state)
 {
 	type("reboot now\r");
@@ -541,8 +465,10 @@ int main(void)
 		cmocka_unit_test_setup(test_measurements, setup),
 		cmocka_unit_test_setup(test_pause, setup),
 		cmocka_unit_test_setup(test_orders, setup),
+		cmocka_unit_test_setup(test_waits, setup),
 		cmocka_unit_test_setup(test_no_guest, setup),
 		cmocka_unit_test_setup(test_create, setup),
+		cmocka_unit_test_setup(test_trace, setup),
 		cmocka_unit_test_setup(test_reboot, setup),
 	};
 

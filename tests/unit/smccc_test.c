@@ -145,7 +145,7 @@ static void test_workarounds(void **state)
 		trace_at("smc 80000001 80007fff 0 0");
 		trace_at("smc 80000001 80003fff 0 0");
 		/* Asked only when it is known that it may be. */
-		assert_memory_equal(trace,
+		assert_memory_equal(events,
 				    "smc 8400000a 80000000 0 0\n"
 				    "smc 80000000 0 0 0\n",
 				    45);

@@ -36,7 +36,7 @@ static void on_asm(const char *text);
 #define POOL_SIZE  (64 * KIB)
 #define OLD_VTTBR  0x77000000abcd0000UL
 #define OTHER_HCR  (HCR_VM | HCR_RW | HCR_TSW | HCR_TSC)
-#define STEP	   (256 * KIB)
+#define STEP	   (64 * KIB)
 #define MAX_EVENTS 4096
 #define CACHES	   (SCTLR_M | SCTLR_C)
 
@@ -65,6 +65,20 @@ static void note(const char *what, u64 val)
 	events[nr_events++].val = val;
 }
 
+/* What is long is done while the worker may be preempted, TLBIs are not. */
+static bool preempt;
+static u64 nr_freed; /* tables, meanwhile */
+
+bool work_preempt(bool on)
+{
+	bool was = preempt;
+
+	assert_true(on != was);
+	nr_freed = pool.nr_free - (on ? 0 : nr_freed);
+	preempt = on;
+	return was;
+}
+
 static void on_asm(const char *text)
 {
 	char op[32] = "";
@@ -73,6 +87,7 @@ static void on_asm(const char *text)
 	/* None of them may lose its order to the compiler. */
 	assert_non_null(strstr(text, "::: \"memory\""));
 	note(op, vttbr);
+	assert_false(preempt);
 	if (at_tlbi && !strcmp(op, "tlbi vmalls12e1is"))
 		at_tlbi();
 }
@@ -391,6 +406,8 @@ static void test_exit(void **state)
 	stage2_exit(&s2);
 	assert_int_equal(assert_flush(0, s2.vttbr), nr_events);
 	assert_int_equal(pool.nr_free, 2);
+	assert_int_equal(nr_freed, 2);
+	assert_false(preempt);
 	assert_null(s2.pt.root);
 	nr_events = 0;
 	stage2_exit(&s2);
@@ -545,7 +562,7 @@ static void test_flush(void **state)
 	add_ram(PA_BASE + 8 * FRAME_SIZE - 3 * PAGE_SIZE, 5 * PAGE_SIZE);
 	add_ram(PA_BASE + 10 * FRAME_SIZE + STEP - PAGE_SIZE, STEP);
 	dirty(1);
-	assert_int_equal(set_way(), 16 + 1 + 2 + 2);
+	assert_int_equal(set_way(), 64 + 1 + 2 + 2);
 	assert_all_flushed();
 	/* From now on a switch of the caches is seen; all else is kept. */
 	assert_int_equal(hcr, OTHER_HCR | HCR_TVM);
@@ -564,7 +581,7 @@ static void test_flush_resumed(void **state)
 	add_ram(PA_BASE + FRAME_SIZE, FRAME_SIZE);
 	add_ram(PA_BASE + 3 * FRAME_SIZE, FRAME_SIZE);
 	dirty(2);
-	for (unsigned int i = 0; i < 16; i++) {
+	for (unsigned int i = 0; i < 64; i++) {
 		assert_int_equal(hcr, OTHER_HCR);
 		assert_int_equal(v.flush_pos, i * STEP);
 		assert_false(stage2_flush_step(&v));

@@ -70,6 +70,7 @@ static const struct {
 };
 
 static struct cpu cpu;
+extern void (*host_trace)(enum trace_event e, const struct vcpu *v, u32 arg);
 struct cpu *host_this_cpu = &cpu;
 static struct domain da, db;
 static struct vcpu a, a2, b;
@@ -99,6 +100,11 @@ void vgic_unload(struct vcpu *v)
 {
 	assert_ptr_equal(cpu.current, v);
 	note("vgic_unload");
+}
+void pvtime_publish(struct vcpu *v)
+{
+	assert_ptr_equal(v, cpu.current);
+	note("pvtime");
 }
 void timer_arm(struct timer *t, u64 deadline)
 {
@@ -192,7 +198,12 @@ static void test_every_register(void **state)
 	assert_null(cpu.current);
 	load(&b);
 	for (unsigned int i = 0; i < ARRAY_SIZE(sysregs); i++) {
-		assert_int_equal(*field(&a, i), ~value(&a, i));
+		/* Of these two what is to be loaded is known. */
+		bool kept = field(&a, i) == &a.arch.sys.mdscr ||
+			    field(&a, i) == &a.arch.sys.vmpidr;
+
+		assert_int_equal(*field(&a, i),
+				 kept ? value(&a, i) : ~value(&a, i));
 		assert_int_equal(*field(&b, i), value(&b, i));
 		assert_int_equal(reg_get(sysregs[i].name), value(&b, i));
 	}
@@ -207,8 +218,8 @@ static void assert_tail(const char *line, const char *want)
 {
 	size_t at = trace_at(line);
 
-	assert_string_equal(trace + at, want);
-	trace[trace_len = at] = 0;
+	assert_string_equal(events + at, want);
+	events[trace_len = at] = 0;
 }
 
 /*
@@ -224,8 +235,9 @@ static void test_load_order(void **state)
 	char line[64];
 
 	(void)state;
+	a.vtimer.node.rank = 1; /* armed */
 	load(&a);
-	assert_memory_equal(trace, head, sizeof(head) - 1);
+	assert_memory_equal(events, head, sizeof(head) - 1);
 	/* Walks are on when all that they need is in place for sure. */
 	assert_tail("tcr_el1=0xaa000088",
 		    "tcr_el1=0xaa000088\nvgic_load\ntimer_cancel\n"
@@ -234,9 +246,9 @@ static void test_load_order(void **state)
 		    "cptr_el2=0x1037ff\n"
 		    "tlbi vmalle1\nic iallu\ndsb nsh\nisb\n");
 	/* In between, the registers of EL1: each once, no barrier missing. */
-	memmove(trace, trace + sizeof(head) - 1, trace_len - sizeof(head) + 2);
+	memmove(events, events + sizeof(head) - 1, trace_len - sizeof(head) + 2);
 	trace_len -= sizeof(head) - 1;
-	assert_string_equal(trace + trace_len - 4, "isb\n");
+	assert_string_equal(events + trace_len - 4, "isb\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(sysregs) - 2; i++) {
 		if (!strcmp(sysregs[i].name, "tcr_el1"))
 			continue;
@@ -259,7 +271,7 @@ static void test_local_tlb(void **state)
 	arch_vcpu_unload(&b);
 	trace_clear();
 	load(&a);
-	assert_null(strstr(trace, "tlbi"));
+	assert_null(strstr(events, "tlbi"));
 	assert_tail("cptr_el2=0x1037ff", "cptr_el2=0x1037ff\nisb\n");
 	cpu.current = NULL;
 	trace_clear();
@@ -276,11 +288,35 @@ static void test_local_tlb(void **state)
 	assert_null(da.last_vcpu[2]);
 }
 
+/* Once for each load of one that has asked; others and the worker never. */
+static void test_stolen_time(void **state)
+{
+	struct pvtime *st = (struct pvtime *)&da; /* not looked at here */
+
+	(void)state;
+	load(&a);
+	assert_null(strstr(events, "pvtime"));
+	arch_vcpu_unload(&a);
+	a.pvtime = st;
+	trace_clear();
+	load(&a);
+	assert_tail("pvtime", "pvtime\nisb\n");
+	assert_null(strstr(events, "pvtime"));
+	trace_clear();
+	arch_vcpu_unload(&a);
+	load(&b);
+	assert_null(strstr(events, "pvtime"));
+	/* A reset of the vCPU is not one of the machine. */
+	cpu.current = NULL;
+	arch_vcpu_reset(&a);
+	assert_ptr_equal(a.pvtime, st);
+}
+
 static void test_woken_between(void **state)
 {
 	(void)state;
 	load(&a);
-	assert_null(strstr(trace, "ipi"));
+	assert_null(strstr(events, "ipi"));
 	cpu.sched.resched = 1;
 	trace_clear();
 	load(&a);
@@ -301,13 +337,13 @@ static void test_unload_order(void **state)
 	trace_clear();
 	trace_reads = true;
 	arch_vcpu_unload(&a);
-	assert_memory_equal(trace,
+	assert_memory_equal(events,
 			    "drain\nmrs cntv_cval_el0\nmrs cntv_ctl_el0\n"
 			    "cntv_ctl_el0=0\nisb\nvgic_unload\n",
 			    strlen("drain\nmrs cntv_cval_el0\nmrs cntv_ctl_el0\n"
 				   "cntv_ctl_el0=0\nisb\nvgic_unload\n"));
 	/* From here on it is only read. */
-	assert_null(strchr(strstr(trace, "vgic_unload"), '='));
+	assert_null(strchr(strstr(events, "vgic_unload"), '='));
 	assert_string_equal(logged, "");
 }
 
@@ -330,12 +366,38 @@ static void test_timer_stands_in(void **state)
 			assert_int_equal(b.arch.sys.cntv_cval, 0x123000);
 			assert_int_equal(reg_get("cntv_ctl_el0"), 0);
 			if (!fires) {
-				assert_null(strstr(trace, "timer_arm"));
+				assert_null(strstr(events, "timer_arm"));
 				continue;
 			}
 			/* In physical time. */
 			assert_order("vgic_unload", "timer_arm 0x193000");
 		}
+}
+
+/* One that is parked as far away as can be, after a pause: it is not due. */
+static void test_parked_timer(void **state)
+{
+	static const struct {
+		u64 cval;
+		const char *want;
+	} cases[] = {
+		{~0UL, "timer_arm 0xffffffffffffffff"},
+		{~0x70000UL + 1, "timer_arm 0xffffffffffffffff"},
+		{~0x70000UL, "timer_arm 0xffffffffffffffff"},
+		{~0x70000UL - 1, "timer_arm 0xfffffffffffffffe"},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		setup(NULL);
+		load(&b);
+		reg_set("cntv_cval_el0", cases[i].cval);
+		reg_set("cntv_ctl_el0", CNT_CTL_ENABLE);
+		trace_clear();
+		arch_vcpu_unload(&b);
+		assert_order("vgic_unload", cases[i].want);
+		assert_int_equal(b.arch.sys.cntv_cval, cases[i].cval);
+	}
 }
 
 /* Of all vCPUs, whatever each was doing when the domain's time was set back. */
@@ -562,9 +624,11 @@ int main(void)
 		cmocka_unit_test_setup(test_every_register, setup),
 		cmocka_unit_test_setup(test_load_order, setup),
 		cmocka_unit_test_setup(test_local_tlb, setup),
+		cmocka_unit_test_setup(test_stolen_time, setup),
 		cmocka_unit_test_setup(test_woken_between, setup),
 		cmocka_unit_test_setup(test_unload_order, setup),
 		cmocka_unit_test_setup(test_timer_stands_in, setup),
+		cmocka_unit_test_setup(test_parked_timer, setup),
 		cmocka_unit_test_setup(test_new_offset, setup),
 		cmocka_unit_test_setup(test_serror, setup),
 		cmocka_unit_test_setup(test_worker, setup),

@@ -316,13 +316,13 @@ static void test_debug(void **state)
 	assert_int_equal(result(), 8);
 	assert_int_equal(wr(ENC(2, 0, 1, 1, 4)), SYSREG_UNDEF);
 	/* MDSCR keeps TDCC alone: neither steps nor breakpoints. */
-	cpu_name = "mdscr_el1";
-	cpu_named = BIT(12);
+	v.arch.sys.mdscr = BIT(12);
 	assert_int_equal(rd(mdscr_enc), SYSREG_DONE);
 	assert_int_equal(result(), BIT(12));
 	assert_int_equal(wr(mdscr_enc), SYSREG_DONE);
 	assert_string_equal(written, "mdscr_el1");
 	assert_int_equal(written_val, VALUE & BIT(12));
+	assert_int_equal(v.arch.sys.mdscr, VALUE & BIT(12));
 	assert_int_equal(run_rt(mdscr_enc, 31, false), SYSREG_DONE);
 	assert_int_equal(written_val, 0);
 }

@@ -17,6 +17,8 @@
 
 #include "../../arch/arm64/trap.c"
 
+extern void (*host_trace)(enum trace_event e, const struct vcpu *v, u32 arg);
+
 #define PC     0x40080000UL
 #define VBAR   0xffff800008010800UL
 #define HVC    field_prep(ESR_EC, 0x16)
@@ -33,6 +35,7 @@ static struct vcpu v, other;
 static bool switches;		/* psci_call() */
 static bool blocks;		/* and it was CPU_SUSPEND */
 static bool irq_result;		/* irq_handle() */
+static bool off_in_irq;		/* the trace */
 static bool contended;		/* sched_is_contended() */
 static unsigned int pending_at; /* waits until the guest has an interrupt */
 static unsigned int waits;
@@ -76,6 +79,8 @@ bool sched_is_contended(void)
 int irq_handle(void)
 {
 	note("irq");
+	if (off_in_irq)
+		cpu.trace.on = 0;
 	waits++;
 	if (waits == resched_at)
 		cpu.sched.resched = 1;
@@ -179,6 +184,13 @@ static int setup(void **state)
 	return 0;
 }
 
+static void note_trace(enum trace_event e, const struct vcpu *who, u32 arg)
+{
+	assert_ptr_equal(who, &v);
+	note("%s %#x", e == TRACE_EXIT ? "exit" : "enter", arg);
+	assert_true(e == TRACE_EXIT || (e == TRACE_ENTER && !arg));
+}
+
 /* The guest is at its vector for what is UNDEFINED. */
 static void assert_undef(u64 elr)
 {
@@ -225,7 +237,7 @@ static void test_call_immediates(void **state)
 		reg_set("elr_el2", n & 1 ? PC : PC + 4);
 		reg_set("spsr_el2", SPSR_EL1H | BIT(30));
 		assert_ptr_equal(trap_call(&v, ec | ESR_IL | n), &v);
-		assert_null(strstr(trace, "psci"));
+		assert_null(strstr(events, "psci"));
 		assert_undef(PC);
 		/* The way out takes them from the registers. */
 		assert_int_equal(reg_get("elr_el2"), VBAR + 0x200);
@@ -271,6 +283,32 @@ static void test_irq(void **state)
 	irq_result = true;
 	assert_ptr_equal(trap_irq(&v), &other);
 	assert_trace("irq\nnext\n");
+	assert_ptr_equal(trap_irq(&v), &v);
+	assert_trace("irq\n");
+}
+
+/* Both ends, the second one only where it is the same vCPU that goes on. */
+static void test_traced(void **state)
+{
+	(void)state;
+	host_trace = note_trace;
+	cpu.trace.on = 1;
+	reg_set("elr_el2", PC + 4);
+	assert_ptr_equal(trap_call(&v, HVC), &v);
+	assert_trace("exit %#x\npsci\nenter 0\n", (u32)HVC);
+	assert_ptr_equal(trap_irq(&v), &v);
+	assert_trace("exit 0\nirq\nenter 0\n");
+	assert_ptr_equal(trap_sync(&v, WFX(1)), &v);
+	assert_trace("exit %#x\npass\nenter 0\n", (u32)WFX(1));
+	irq_result = true;
+	cpu.sched.resched = 1;
+	assert_ptr_equal(trap_irq(&v), &other);
+	assert_trace("exit 0\nirq\nnext\n");
+	/* Turned off meanwhile by another CPU. */
+	off_in_irq = true;
+	assert_ptr_equal(trap_irq(&v), &v);
+	assert_trace("exit 0\nirq\n");
+	off_in_irq = false;
 	assert_ptr_equal(trap_irq(&v), &v);
 	assert_trace("irq\n");
 }
@@ -486,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup(test_call_immediates, setup),
 		cmocka_unit_test_setup(test_call_switches, setup),
 		cmocka_unit_test_setup(test_irq, setup),
+		cmocka_unit_test_setup(test_traced, setup),
 		cmocka_unit_test_setup(test_wfi_alone, setup),
 		cmocka_unit_test_setup(test_wfi_blocks, setup),
 		cmocka_unit_test_setup(test_wfi_late_interrupt, setup),

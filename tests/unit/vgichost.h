@@ -40,8 +40,10 @@
 #ifndef NR_VCPUS
 #define NR_VCPUS 2
 #endif
+#ifndef NR_SPIS
+#define NR_SPIS 64
+#endif
 #define NR_LRS	   4
-#define NR_SPIS	   64
 #define PHYS_TIMER 27
 
 static struct domain d;
@@ -226,7 +228,7 @@ static int lr_of(unsigned int intid)
 			return n;
 	return -1;
 }
-static unsigned int state_of(unsigned int intid)
+static inline unsigned int state_of(unsigned int intid)
 {
 	int n = lr_of(intid);
 
@@ -249,7 +251,7 @@ static void end(int n)
 }
 
 /* The physical timer's interrupt, which only comes when it is not active. */
-static void timer_fires(void)
+static inline void timer_fires(void)
 {
 	assert_false(gic()->phys);
 	gic()->phys = true;

@@ -71,13 +71,14 @@ void arch_worker_init(struct vcpu *v, void (*fn)(void), u64 stack_top)
 	assert_false(placed);
 	entry = fn;
 }
-void sched_place(struct vcpu *v, unsigned int cpu, u32 weight, u32 slice_us)
+void sched_place(struct vcpu *v, unsigned int cpu, const struct sched_params *p,
+		 u64 from)
 {
 	assert_ptr_equal(v, &work.vcpu);
 	assert_non_null(entry);
 	assert_int_equal(cpu, 0);
-	assert_int_equal(weight, SCHED_WEIGHT);
-	assert_int_equal(slice_us, SCHED_SLICE_US);
+	assert_int_equal(p->weight, SCHED_WEIGHT);
+	assert_int_equal(p->slice_us, SCHED_SLICE_US);
 	placed = true;
 }
 void sched_wake(struct vcpu *v)
@@ -189,7 +190,7 @@ static void test_init(void **state)
 	assert_ptr_equal(work.vcpu.domain, &work.domain);
 	assert_false(domain_is_stopping(&work.domain));
 	/* What IPI_REFRESH looks at while it runs. */
-	assert_true(list_is_empty(&work.vcpu.vgic.queue));
+	assert_true(!work.vcpu.vgic.alone && !work.vcpu.vgic.sorted);
 	assert_false(work.vcpu.vgic.loaded);
 }
 
@@ -308,7 +309,8 @@ static void test_points(void **state)
 	run();
 	assert_string_equal(done, "11127");
 	assert_int_equal(points_before, 0);
-	assert_int_equal(nr_points, 3);
+	/* Its own, one behind each of the three, and to wait. */
+	assert_int_equal(nr_points, 2 + 3 + 1);
 	assert_int_equal(nr_blocks, 1);
 }
 

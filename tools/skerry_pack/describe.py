@@ -5,11 +5,13 @@ applied before anything is packed, with every error and not only the first.
 docs/guests.md is the reference of what is accepted, ignored and refused.
 """
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import fdt
+from .sched import PROPS as SCHED, Sched
 
 MAX_VCPUS = 8
+MAX_CPUS = 64			# of any build
 MAX_SPIS = 960			# INTIDs 32 to 991: registers of 32
 MAX_WATCHDOG_MS = 3600000
 NAME_SIZE = 31
@@ -35,8 +37,6 @@ KNOWN = {
     "xen,static-mem", "xen,static-heap", "xen,sci_type", "xen,shared-mem",
     "xen,shm-id", "xen,reg", "xen,path", "xen,force-assign-without-iommu",
     "xen,passthrough", "xen,evtchn", "xen,dom0-bootargs",
-    "skerry,period-us", "skerry,budget-us", "skerry,deadline-us",
-    "skerry,extra-time",
     "skerry,role", "skerry,dma",
     "skerry,config", "skerry,version", "skerry,min-version",
 }
@@ -74,10 +74,20 @@ class Guest:
     bootargs: str = ""
     version: int = 0		# signed, with the parts
     affinity: dict = field(default_factory=dict)
+    wfi: str = None		# as described
+    own: Sched = field(default_factory=Sched)	# of vCPUs without another
+    vcpus: dict = field(default_factory=dict)	# number to (node, Sched)
+    sound: bool = False		# nothing in it was refused
 
     @property
     def kernel(self):
         return self.parts.get("kernel")
+
+    def sched(self, number):
+        """A vCPU's, with the node to blame for it: its own only where that
+        says other than the guest's."""
+        node, sched = self.vcpus.get(number, (None, self.own))
+        return (self.node if sched == self.own else node), sched
 
     def modules(self):
         return [self.parts[k] for k in MODULES.values() if k in self.parts]
@@ -181,7 +191,7 @@ class Checker:
 
     def _guest(self, node):
         name = node.name.split("@")[0]
-        guest = Guest(node, name)
+        guest, before = Guest(node, name), len(self.errors)
         if len(name) > NAME_SIZE:
             self.errors.add(node, "name", f"longer than {NAME_SIZE} characters")
         if not NAME.fullmatch(name):
@@ -200,10 +210,12 @@ class Checker:
                 self.errors.add(node, prop, "missing")
         for child in node.nodes.values():
             self._child(guest, child)
+        self._vcpus(guest)
         if "fit" in guest.parts:
             self._whole(guest, guest.parts["fit"].node)
         elif not guest.kernel:
             self.errors.add(node, "multiboot,kernel", "missing")
+        guest.sound = len(self.errors) == before
 
     def _whole(self, guest, fit):
         """What a guest that is a signed image already cannot have."""
@@ -215,9 +227,10 @@ class Checker:
                             f"image of {fit.name}")
 
     def _memory(self, guest, node, prop):
-        kib = self._get(node, prop, node.u64)
-        if kib is None:
+        if len(node.props[prop]) != 8:
+            self.errors.add(node, prop, "must be two cells (KiB)")
             return
+        kib = node.u64(prop)
         if not kib or kib % PAGE_KIB:
             self.errors.add(node, prop, f"{kib} KiB: must be a multiple of "
                             f"{PAGE_KIB} KiB and not zero")
@@ -237,26 +250,27 @@ class Checker:
         guest.vpl011 = True
 
     def _nr_spis(self, _guest, node, prop):
-        count = self._get(node, prop, node.u32)
-        if count is None:
-            return
-        if count > MAX_SPIS:
-            self.errors.add(node, prop, f"{count}: at most {MAX_SPIS}")
-        elif not count and "vpl011" in node.props:
+        count = self._range(node, prop, 0, MAX_SPIS)
+        if count == 0 and "vpl011" in node.props:
             self.errors.add(node, prop, "0: vpl011 needs one")
-        elif not count and "skerry,watchdog-ms" in node.props:
+        elif count == 0 and "skerry,watchdog-ms" in node.props:
             self.errors.add(node, prop, "0: skerry,watchdog-ms needs one")
 
     def _range(self, node, prop, low, high):
         value = self._get(node, prop, node.u32)
-        if value is not None and not low <= value <= high:
-            self.errors.add(node, prop, f"{value}: must be {low} to {high}")
+        if value is None or low <= value <= high:
+            return value
+        self.errors.add(node, prop, f"{value}: must be {low} to {high}")
+        return None
 
-    def _weight(self, _guest, node, prop):
-        self._range(node, prop, 1, 65535)
+    def _sched(self, guest, node, prop):
+        self._sched_into(guest.own, node, prop)
 
-    def _slice(self, _guest, node, prop):
-        self._range(node, prop, 100, 1000000)
+    def _sched_into(self, sched, node, prop):
+        name, low, high = SCHED[prop]
+        empty = name == "extra_time" and not node.props[prop]
+        setattr(sched, name, 1 if empty else
+                self._range(node, prop, low, high))
 
     def _watchdog(self, _guest, node, prop):
         self._range(node, prop, 1, MAX_WATCHDOG_MS)
@@ -272,8 +286,9 @@ class Checker:
         if value is not None and value != ["disabled"]:
             self.errors.add(node, prop, PV)
 
-    def _wfi(self, _guest, node, prop):
-        if self._get(node, prop, node.string) not in (None, "trap", "native"):
+    def _wfi(self, guest, node, prop):
+        guest.wfi = self._get(node, prop, node.string)
+        if guest.wfi not in (None, "trap", "native"):
             self.errors.add(node, prop, "must be \"trap\" or \"native\"")
 
     def _restart(self, _guest, node, prop):
@@ -289,14 +304,10 @@ class Checker:
         guest.later = value == "later"
 
     def _pool(self, _guest, node, prop):
-        mib = self._get(node, prop, node.u32)
-        if mib is not None and not 1 <= mib <= 1024:
-            self.errors.add(node, prop, f"{mib}: must be 1 to 1024")
+        self._range(node, prop, 1, 1024)
 
     def _cells(self, _guest, node, prop):
-        count = self._get(node, prop, node.u32)
-        if count is not None and not 1 <= count <= 2:
-            self.errors.add(node, prop, f"{count}: must be 1 or 2")
+        self._range(node, prop, 1, 2)
 
     def _passthrough(self, _guest, node, prop):
         if self._get(node, prop, node.string) not in (None, "disabled"):
@@ -304,14 +315,14 @@ class Checker:
 
     def _zero(self, _guest, node, prop):
         """A capability that is accepted only when it is off."""
-        value = self._get(node, prop, node.u32)
-        if value:
-            self.errors.add(node, prop, "not supported (only 0)")
+        self._only(node, prop, 0)
 
     def _trap_unmapped(self, _guest, node, prop):
-        value = self._get(node, prop, node.u32)
-        if value is not None and value != 1:
-            self.errors.add(node, prop, "not supported (only 1)")
+        self._only(node, prop, 1)
+
+    def _only(self, node, prop, value):
+        if node.props[prop] != fdt.cells(value, 1):
+            self.errors.add(node, prop, f"not supported (only {value})")
 
     def _accept(self, guest, node, prop):
         pass
@@ -382,19 +393,26 @@ class Checker:
             self.errors.add(node, "reg", str(e))
 
     def _vcpu(self, guest, node):
-        number = self._get(node, "id", node.u32)
-        cpus = self._get(node, "hard-affinity", node.string)
+        sched = replace(guest.own)
         for prop in node.props:
-            if prop not in ("compatible", "id", "hard-affinity", "phandle"):
+            if prop in SCHED:
+                self._sched_into(sched, node, prop)
+            elif prop not in ("compatible", "id", "hard-affinity", "phandle"):
                 self._unknown(node, prop)
+        number = self._get(node, "id", node.u32)
         if "id" not in node.props:
             self.errors.add(node, "id", "missing")
+        elif number is not None and guest.cpus and number >= guest.cpus:
+            self.errors.add(node, "id", f"{number}: the guest has "
+                            f"{guest.cpus} vCPUs")
+        elif number in guest.vcpus:
+            self.errors.add(node, "id", f"{number}: described twice")
         elif number is not None:
-            if guest.cpus and number >= guest.cpus:
-                self.errors.add(node, "id", f"{number}: the guest has "
-                                f"{guest.cpus} vCPUs")
-            elif number in guest.affinity:
-                self.errors.add(node, "id", f"{number}: described twice")
+            guest.vcpus[number] = node, sched
+        self._affinity(guest, node, number)
+
+    def _affinity(self, guest, node, number):
+        cpus = self._get(node, "hard-affinity", node.string)
         if cpus is None:
             return
         allowed = cpu_list(cpus)
@@ -406,6 +424,16 @@ class Checker:
             self.errors.add(node, "hard-affinity", f"\"{cpus}\": the board "
                             f"has {self.nr_cpus} CPUs")
         guest.affinity[number] = allowed
+
+    def _vcpus(self, guest):
+        """When all nodes are read, as each vCPU has something of two."""
+        found = [guest.sched(n) for n in range(min(guest.cpus, MAX_VCPUS))]
+        if guest.wfi == "native" and any(s.budget_us for _, s in found):
+            self.errors.add(guest.node, "skerry,wfi",
+                            "a deadline vCPU's WFI always traps")
+        for node, sched in {n.path: (n, s) for n, s in found}.values():
+            for prop, reason in sched.wrong():
+                self.errors.add(node, prop, reason)
 
 
 PROPS = {
@@ -425,8 +453,7 @@ PROPS = {
     "skerry,wfi": Checker._wfi,
     "skerry,restart": Checker._restart,
     "skerry,start": Checker._start,
-    "skerry,weight": Checker._weight,
-    "skerry,slice-us": Checker._slice,
+    **dict.fromkeys(SCHED, Checker._sched),
     "skerry,watchdog-ms": Checker._watchdog,
     "#address-cells": Checker._cells,
     "#size-cells": Checker._cells,

@@ -86,8 +86,8 @@ class Node:
 
 def number(value, cells):
     if len(value) != 4 * cells:
-        raise ValueError(f"must be {cells} cell{'s' if cells > 1 else ''}, "
-                         f"is {len(value)} bytes")
+        raise ValueError("must be one cell" if cells == 1 else
+                         "must be two cells")
     return int.from_bytes(value, "big")
 
 

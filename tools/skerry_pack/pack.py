@@ -5,7 +5,7 @@ only in who loads it; see their functions."""
 import json
 import os
 
-from . import describe, fdt, image, plan, sign, uboot
+from . import admit, describe, fdt, image, plan, sign, uboot
 
 SPARE_MIB = 192			# asked for beside guests and modules
 OWN_MIB = 16			# what the hypervisor cannot do without
@@ -30,8 +30,9 @@ class Board:
         self.root = fdt.parse(blob)
         self.reserved = fdt.reserve_map(blob)
         self.reserved_nodes = []
-        self.nr_cpus = sum(n.props.get("device_type") == b"cpu\0"
-                           for n in self.root.walk())
+        self.nr_cpus = min(describe.MAX_CPUS, sum(
+            n.props.get("device_type") == b"cpu\0"
+            for n in self.root.walk()))
         counts = (self.root.u32("#address-cells") or 2,
                   self.root.u32("#size-cells") or 1)
         self.banks = [pair for n in self.root.nodes.values()
@@ -162,6 +163,19 @@ class Pack:
             self.errors.add("/chosen", "memory", f"the guests want "
                             f"{want >> 20} MiB and the hypervisor {OWN_MIB}, "
                             f"the board has {ram >> 20} MiB")
+        self._admit(board.nr_cpus)
+
+    def _admit(self, nr_cpus):
+        """Each vCPU's CPU has the time for it."""
+        nodes = {g.name: g.node for g in self.guests() if g.sound}
+        for line in admit.log(self.guests(), nr_cpus):
+            if line.startswith("refused: "):
+                _, name, prop, reason = line.split(": ", 3)
+                self.errors.add(nodes[name], prop, reason)
+            elif line.startswith(" "):
+                self.errors.append(f"{self.dts}: {line}")
+            else:
+                self.warnings.append(line)
 
     def sign(self):
         """Makes one signed image of each guest's modules, or says why not

@@ -11,13 +11,14 @@ class ToolError(Exception):
     """A program failed or is not there."""
 
 
-def run(*args):
-    """What the program says on both outputs; ToolError unless it succeeds."""
+def run(*args, data=""):
+    """What the program says on both outputs, with `data` on its input; ToolError
+    unless it succeeds."""
     env = dict(os.environ, SOURCE_DATE_EPOCH=EPOCH, TZ="UTC",
                MTOOLS_SKIP_CHECK="1")
     try:
         done = subprocess.run(args, capture_output=True, env=env, check=False,
-                              stdin=subprocess.DEVNULL)
+                              input=data.encode())
     except FileNotFoundError:
         raise ToolError(f"{args[0]} is not installed") from None
     said = (done.stdout + done.stderr).decode(errors="replace")

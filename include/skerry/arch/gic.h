@@ -51,6 +51,8 @@ u32 gic_ack(void);
 void gic_eoi(u32 intid);
 /* Deactivate, on the CPU that acknowledged it when private. */
 void gic_deactivate(u32 intid);
+/* Both: it was the hypervisor's own. */
+void gic_end(u32 intid);
 /* A private one of the calling CPU, made active as if it had been taken. */
 void gic_activate(u32 intid);
 void gic_enable(u32 intid, unsigned int cpu, bool level);

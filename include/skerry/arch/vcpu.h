@@ -22,12 +22,13 @@ struct arch_regs {
 
 /* EL1 and EL0 system state, moved only when the CPU changes vCPUs. */
 struct arch_sysregs {
+	/* Moved by pairs: switch.c. */
 	u64 sp_el0, sp_el1, elr_el1, spsr_el1;
-	u64 sctlr, cpacr, ttbr0, ttbr1, tcr, mair, amair, vbar;
-	u64 esr, far, afsr0, afsr1, par, contextidr;
-	u64 tpidr_el0, tpidrro_el0, tpidr_el1, csselr;
-	u64 cntkctl, cntv_ctl, cntv_cval, mdscr;
-	u64 vmpidr;
+	u64 sctlr, cpacr, ttbr0, ttbr1, mair, amair, vbar, esr;
+	u64 far, afsr0, afsr1, par, contextidr, tpidr_el0;
+	u64 tpidrro_el0, tpidr_el1, csselr, cntkctl;
+	/* One by one, in an order that matters, or only loaded. */
+	u64 tcr, cntv_ctl, cntv_cval, mdscr, vmpidr;
 };
 
 struct arch_fpregs {

@@ -4,20 +4,22 @@
 
 #include <skerry/types.h>
 
+/* An "m" operand may have an offset, never writeback. */
 #define MMIO_ACCESSORS(bits, size, reg)                                        \
 	static inline u##bits mmio_read##bits(u64 addr)                        \
 	{                                                                      \
 		u##bits val;                                                   \
-		__asm__ volatile("ldr" size " %" reg "0, [%1]"                 \
+		__asm__ volatile("ldr" size " %" reg "0, %1"                   \
 				 : "=r"(val)                                   \
-				 : "r"(addr)                                   \
+				 : "m"(*(volatile u##bits *)addr)              \
 				 : "memory");                                  \
 		return val;                                                    \
 	}                                                                      \
 	static inline void mmio_write##bits(u64 addr, u##bits val)             \
 	{                                                                      \
-		__asm__ volatile("str" size " %" reg "0, [%1]" ::"r"(val),     \
-				 "r"(addr)                                     \
+		__asm__ volatile("str" size " %" reg "1, %0"                   \
+				 : "=m"(*(volatile u##bits *)addr)             \
+				 : "r"(val)                                    \
 				 : "memory");                                  \
 	}
 

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The book of who is on which CPU. Placement is worst fit: a deadline vCPU goes
+ * where the others leave most time, a round-robin one where it gets most of
+ * what deadline vCPUs leave.
+ */
+#include <skerry/place.h>
+
+#include <skerry/admit.h>
+#include <skerry/cpu.h>
+#include <skerry/fmt.h>
+#include <skerry/log.h>
+#include <skerry/work.h>
+
+static struct {
+	const struct describe_guest *g;
+	unsigned int nr; /* of its vCPUs have a CPU */
+	u8 cpu[CONFIG_MAX_VCPUS];
+} book[CONFIG_MAX_DOMAINS + 1];
+static_assert(CONFIG_NR_CPUS <= 256, "a CPU fits a byte");
+
+/* What the book says of each CPU. */
+static struct {
+	u64 weight; /* of those that share by weight */
+	u32 ppm;
+} placed[CONFIG_NR_CPUS];
+
+/* Less of its CPU is little for the worker. */
+#define WORKER_PPM (ADMIT_WHOLE / 10)
+
+/* Of one CPU, for admit_test(), and whose each is. */
+static struct sched_params set[ADMIT_MAX];
+static struct {
+	unsigned int id, vcpu;
+} owner[ADMIT_MAX];
+
+/* The deadline vCPUs of a CPU into `set`; their number. */
+static unsigned int collect(unsigned int c, u64 *weight)
+{
+	unsigned int n = 0;
+
+	*weight = 0;
+	for (unsigned int id = 1; id <= CONFIG_MAX_DOMAINS; id++)
+		for (unsigned int i = 0; i < book[id].nr; i++) {
+			const struct sched_params *p = &book[id].g->sched[i];
+
+			if (book[id].cpu[i] != c)
+				continue;
+			if (!p->budget_us || p->extra_time)
+				*weight += p->weight;
+			if (!p->budget_us || n++ >= ADMIT_MAX)
+				continue;
+			set[n - 1] = *p;
+			owner[n - 1].id = id;
+			owner[n - 1].vcpu = i;
+		}
+	return n;
+}
+
+/* Nothing is left of CPU c for those without a budget. */
+static void warn_round_robin(unsigned int c)
+{
+	for (unsigned int id = 1; id <= CONFIG_MAX_DOMAINS; id++)
+		for (unsigned int i = 0; i < book[id].nr; i++)
+			if (book[id].cpu[i] == c &&
+			    !book[id].g->sched[i].budget_us)
+				log_warn("CPU %u: d%u.%u %s gets only what its deadline vCPUs leave unused of 100 %%",
+					 c, id, i, book[id].g->name);
+}
+
+/* Those of CPU c have changed, and fit. */
+static void count(unsigned int c)
+{
+	u64 weight;
+	unsigned int n = collect(c, &weight);
+	u32 ppm = admit_ppm(set, n), left = ADMIT_WHOLE - ppm;
+	bool more = placed[c].ppm < ppm;
+
+	if (c == WORKER_CPU && more && left < WORKER_PPM)
+		log_warn("CPU %u: deadline vCPUs leave %u.%04u %% for EL2's worker, which starts, restarts and ends guests and carries out `sched`; `pause N` of their guest makes room",
+			 c, left / 10000, left % 10000);
+	if (!left && (more || placed[c].weight < weight))
+		warn_round_robin(c);
+	placed[c].weight = weight;
+	WRITE_ONCE(placed[c].ppm, ppm);
+}
+
+u32 place_ppm(unsigned int cpu)
+{
+	return READ_ONCE(placed[cpu].ppm);
+}
+
+/* --- refusals ------------------------------------------------------------ */
+
+/* At a guest's start a warning; of a change the answer. */
+static enum log_level tone;
+enum tell { TELL_NOT, TELL_ALL, TELL_SUM };
+
+static void log_share(unsigned int i, const struct admit_result *r)
+{
+	const struct sched_params *p = &set[i];
+	u32 ppm = admit_ppm(p, 1);
+
+	if (r->verdict == ADMIT_OVER)
+		log_at(tone, "  d%u.%u %s %u of every %u us: %u.%04u %%",
+		       owner[i].id, owner[i].vcpu, book[owner[i].id].g->name,
+		       p->budget_us, p->period_us, ppm / 10000, ppm % 10000);
+	else
+		log_at(tone, "  d%u.%u %s %u of every %u us within %u: %lu us",
+		       owner[i].id, owner[i].vcpu, book[owner[i].id].g->name,
+		       p->budget_us, p->period_us, p->deadline_us,
+		       admit_demand(p, 1, r->by_us));
+}
+
+/* What is in the book of CPU c is too much. */
+static void refuse(unsigned int id, unsigned int c, unsigned int n,
+		   const struct admit_result *r, enum tell tell)
+{
+	bool over = r->verdict == ADMIT_OVER || r->verdict == ADMIT_MANY;
+	const char *colon = tell == TELL_ALL ? ":" : "";
+	char head[96] = " ";
+
+	if (tell == TELL_ALL)
+		fmt_snprintf(head, sizeof(head), "%s: %s: skerry,%s-us:",
+			     tone == LOG_NOTICE ? "sched: not changed"
+						: "refused",
+			     book[id].g->name, over ? "budget" : "deadline");
+	switch (r->verdict) {
+	case ADMIT_OVER:
+		log_at(tone, "%s CPU %u would need %u.%04u %% of its time%s",
+		       head, c, r->ppm / 10000, r->ppm % 10000, colon);
+		break;
+	case ADMIT_LATE:
+		log_at(tone,
+		       "%s CPU %u needs %lu us by %lu us after a start of all%s",
+		       head, c, r->needs_us, r->by_us, colon);
+		break;
+	case ADMIT_MANY:
+		log_at(tone,
+		       "%s CPU %u would have %u deadline vCPUs, at most %u",
+		       head, c, n, ADMIT_MAX);
+		return;
+	default:
+		log_at(tone,
+		       "%s CPU %u cannot be shown to suffice within %u steps; periods that are multiples of each other help",
+		       head, c, ADMIT_STEPS);
+		return;
+	}
+	for (unsigned int i = 0; tell == TELL_ALL && i < n; i++)
+		log_share(i, r);
+}
+
+/* CPU c as it is in the book; tells what is wrong, if that is wanted. */
+static int admit(unsigned int id, unsigned int c, enum tell tell)
+{
+	struct admit_result r;
+	u64 weight;
+	unsigned int n = collect(c, &weight);
+
+	admit_test(set, n, &r);
+	if (r.verdict == ADMIT_FITS)
+		return 0;
+	if (tell)
+		refuse(id, c, n, &r, tell);
+	return -ENOSPC;
+}
+
+/* --- placement ----------------------------------------------------------- */
+
+/* CPU c is better than `best` for a vCPU with p. */
+static bool is_better(unsigned int c, unsigned int best,
+		      const struct sched_params *p)
+{
+	u64 w_c = placed[c].weight, w_best = placed[best].weight;
+
+	if (p->budget_us && placed[c].ppm != placed[best].ppm)
+		return placed[c].ppm < placed[best].ppm;
+	if (p->budget_us)
+		return w_c < w_best;
+	/* Weight by time left, with it: below 2^31 and 2^20. */
+	return (w_c + p->weight) * (ADMIT_WHOLE - placed[best].ppm) <
+	       (w_best + p->weight) * (ADMIT_WHOLE - placed[c].ppm);
+}
+
+/* CONFIG_NR_CPUS: none. */
+static unsigned int best_of(u64 mask, const struct sched_params *p)
+{
+	unsigned int best = CONFIG_NR_CPUS;
+
+	for (unsigned int c = 0; c < nr_cpus; c++)
+		if ((mask & BIT(c)) &&
+		    (best == CONFIG_NR_CPUS || is_better(c, best, p)))
+			best = c;
+	return best;
+}
+
+/* Of those that the guest is not on yet, if there is one. */
+static unsigned int choose_cpu(u64 mask, u64 used, const struct sched_params *p)
+{
+	unsigned int best = best_of(mask & ~used, p);
+
+	return best == CONFIG_NR_CPUS ? best_of(mask, p) : best;
+}
+
+/* The next vCPU of the guest; its CPU, or an error. */
+static int place(unsigned int id, u64 used)
+{
+	unsigned int n = book[id].nr++, c, first = CONFIG_NR_CPUS;
+	const struct sched_params *p = &book[id].g->sched[n];
+	u64 mask = book[id].g->affinity[n];
+	int err;
+
+	while ((c = choose_cpu(mask, used, p)) < CONFIG_NR_CPUS) {
+		book[id].cpu[n] = (u8)c;
+		if (!p->budget_us || !admit(id, c, TELL_NOT))
+			return (int)c;
+		first = first == CONFIG_NR_CPUS ? c : first;
+		mask &= ~BIT(c);
+	}
+	book[id].cpu[n] = (u8)first;
+	err = admit(id, first, TELL_ALL);
+	/* What each of the others would need: bounded by their number. */
+	mask = book[id].g->affinity[n] & ~BIT(first);
+	while ((c = choose_cpu(mask, used, p)) < CONFIG_NR_CPUS) {
+		book[id].cpu[n] = (u8)c;
+		err = admit(id, c, TELL_SUM);
+		mask &= ~BIT(c);
+	}
+	return err;
+}
+
+int place_guest(unsigned int id, const struct describe_guest *g)
+{
+	u64 used = 0;
+
+	tone = LOG_WARNING;
+	book[id].g = g;
+	while (book[id].nr < g->nr_vcpus) {
+		int c = place(id, used);
+
+		if (c < 0) {
+			/* What is not counted yet goes unseen. */
+			place_free(id);
+			return c;
+		}
+		used |= BIT(c);
+		count((unsigned int)c);
+	}
+	return 0;
+}
+
+void place_free(unsigned int id)
+{
+	while (book[id].nr)
+		count(book[id].cpu[--book[id].nr]);
+}
+
+unsigned int place_of(unsigned int id, unsigned int vcpu)
+{
+	return book[id].cpu[vcpu];
+}
+
+int place_again(unsigned int id)
+{
+	int err = 0;
+
+	tone = LOG_NOTICE;
+	for (unsigned int i = 0; !err && i < book[id].nr; i++)
+		err = admit(id, book[id].cpu[i], TELL_ALL);
+	for (unsigned int i = 0; !err && i < book[id].nr; i++)
+		count(book[id].cpu[i]);
+	return err;
+}

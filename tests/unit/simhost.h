@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A CPU of schedhost.h in virtual time: guests that wake, run, wait, spin and
+ * never end, EL2's timer, and what must hold whenever a guest is entered. A
+ * tick is 1 us.
+ */
+#pragma once
+
+#include "schedhost.h"
+#include "simset.h"
+
+#define SIM_FREQ  1000000UL
+#define SIM_TICKS 1000000
+#define SIM_BASE  SIM_FREQ /* when it begins */
+
+enum sim_kind {
+	SIM_KEEPS,   /* a job of at most the budget, once in a period or less */
+	SIM_OVERRUN, /* asks for up to three times that */
+	SIM_ENDLESS,
+	SIM_SLEEPS, /* any pattern: it owes nothing, and is owed nothing */
+	SIM_SPINS,  /* round-robin: gives way by WFE */
+};
+
+static struct sim_vcpu {
+	enum sim_kind kind;
+	struct sched_params params;
+	struct sim_task task; /* of these; budget 0: round-robin */
+	bool full;	      /* each job takes the whole budget */
+	u64 gap;	      /* between its jobs, at most, beyond a period */
+	u64 jitter;	      /* so late it may wake, and be done */
+	u64 base;	      /* when the next job is due to begin */
+	u64 most;	      /* what it runs and sleeps at a time; now: */
+	u64 grain;
+	bool waits;  /* in WFI, until: */
+	u64 release; /* the next job's */
+	u64 work;    /* until it does something */
+	u64 due;     /* the job's end */
+	u64 ran;
+	s64 low, lowest;	/* of sim_excess() at its wakes, and ever */
+	u64 anchor, anchor_ran; /* one of its wakes */
+} sims[NR_VCPUS];
+
+static struct sim {
+	unsigned int nr; /* vCPUs */
+	u64 end;
+	bool missed;
+	u64 nr_jobs, nr_exact; /* those that keep, and end with their time */
+	u64 nr_events, idle;
+} sim;
+
+static inline void sim_begin(void)
+{
+	memset(&sim, 0, sizeof(sim));
+	memset(sims, 0, sizeof(sims));
+	now = SIM_BASE;
+	host_freq = SIM_FREQ;
+	during_time = NULL;
+	host_this_cpu = &cpus[0];
+	host_reset();
+}
+
+static inline struct sim_vcpu *sim_add(enum sim_kind kind,
+				       const struct sched_params *p)
+{
+	unsigned int i = sim.nr++;
+	struct sim_vcpu *s = &sims[i];
+
+	vcpus[i].state = VCPU_ON;
+	join(&doms[i], &vcpus[i]);
+	sched_place(&vcpus[i], 0, p, 0);
+	s->kind = kind;
+	s->params = *p;
+	s->task = (struct sim_task){p->budget_us, p->period_us, p->deadline_us};
+	s->waits = true;
+	s->release = s->base = now;
+	return s;
+}
+
+/* Of this vCPU so far, beyond its share of the time so far. */
+static inline s64 sim_excess(const struct sim_vcpu *s)
+{
+	return (s64)(s->ran * s->task.period) -
+	       (s64)((now - SIM_BASE) * s->task.budget);
+}
+
+static inline void sim_job(struct sim_vcpu *s)
+{
+	const struct sim_task *t = &s->task;
+
+	switch (s->kind) {
+	case SIM_KEEPS:
+		/* Else time for its WFI is left: the timer may be earlier. */
+		s->work = s->full ? t->budget : 1 + below(t->budget - 1);
+		s->due = s->base + s->jitter + t->deadline;
+		s->base += t->period + (s->gap ? below(s->gap) : 0);
+		s->release = s->base + below(s->jitter + 1);
+		sim.nr_jobs++;
+		break;
+	case SIM_OVERRUN:
+		s->work = 1 + below(3 * t->budget);
+		s->release += t->period;
+		break;
+	case SIM_ENDLESS:
+		s->work = OFF / 2;
+		break;
+	default:
+		s->work = 1 + below(s->grain);
+	}
+}
+
+/* True if the interrupt is this CPU's own, or asks it to look. */
+static inline bool sim_wake(unsigned int i)
+{
+	struct sim_vcpu *s = &sims[i];
+
+	s->waits = false;
+	s->low = min(s->low, sim_excess(s));
+	if (now - s->anchor >= s->task.period * magnitude(8)) {
+		s->anchor = now;
+		s->anchor_ran = s->ran;
+	}
+	sim_job(s);
+	if (one_in(2)) {
+		wake(i);
+		return false;
+	}
+	sched_wake(&vcpus[i]);
+	return true;
+}
+
+static inline void sim_set_again(struct vcpu *v)
+{
+	sched_set(v, &sims[v - vcpus].params);
+}
+
+/* Orders of the control domain are no way to a budget. */
+static inline bool sim_order(unsigned int i)
+{
+	struct sim_vcpu *s = &sims[i];
+
+	if (s->kind == SIM_KEEPS || !one_in(64))
+		return false;
+	sim_job(s);
+	if (one_in(2)) {
+		remote(sim_set_again, i);
+	} else {
+		remote(sched_pause, i);
+		remote(sched_resume, i);
+	}
+	return true;
+}
+
+/* The running one has done its work. */
+static inline void sim_act(unsigned int i)
+{
+	struct sim_vcpu *s = &sims[i];
+
+	if (sim_order(i))
+		return;
+	if (s->kind == SIM_SPINS) {
+		s->work = 1 + below(s->grain);
+		if (books[i].wfe)
+			sched_pass(&vcpus[i]);
+		return;
+	}
+	if (s->kind == SIM_KEEPS) {
+		sim.missed |= now > s->due;
+		sim.nr_exact += now == s->due;
+	}
+	if (s->kind == SIM_SLEEPS) {
+		s->release = now + below(s->grain * 2);
+		if (one_in(16))
+			s->grain = magnitude(s->most);
+	}
+	s->waits = true;
+	sched_block(&vcpus[i]);
+	/* As WFI does, which looks again for what has come. */
+	if (s->release <= now)
+		sim_wake(i);
+}
+
+static inline void sim_advance(u64 to)
+{
+	struct vcpu *v = cpus[0].current;
+	struct sim_vcpu *s;
+	s64 most;
+
+	if (!v) {
+		sim.idle += to - now;
+		now = to;
+		return;
+	}
+	s = &sims[v - vcpus];
+	s->lowest = min(s->lowest, sim_excess(s));
+	s->work -= to - now;
+	s->ran += to - now;
+	now = to;
+	if (!s->task.budget || s->params.extra_time)
+		return;
+	/*
+	 * Whatever it does: no more than its share of any time since a wake and
+	 * one budget; two of any other time.
+	 */
+	most = (s64)(s->task.budget * s->task.period);
+	assert_true(sim_excess(s) - s->low <= most);
+	assert_true(sim_excess(s) - s->lowest <= 2 * most);
+	/* No part of it comes twice in a period. */
+	if (cpus[0].sched.nr_constrained)
+		assert_true(s->ran - s->anchor_ran <=
+			    s->task.budget *
+				    div_up(now - s->anchor, s->task.period));
+}
+
+/* What the CPU does is what it is to do. */
+static inline void sim_check(void)
+{
+	const struct vcpu *cur = cpus[0].sched.running;
+	const struct sched_server *s;
+
+	assert_ptr_equal(cur, cpus[0].current);
+	/* Its WFI gives the CPU to those who want it. */
+	if (cur && (sched_is_server(&cur->sched) || sched_is_contended()))
+		assert_true(books[cur - vcpus].wfi);
+	for (unsigned int i = 0; i < sim.nr; i++) {
+		s = &vcpus[i].sched.server;
+		assert_int_equal(vcpus[i].sched.ready, !sims[i].waits);
+		if (!vcpus[i].sched.ready || &vcpus[i] == cur)
+			continue;
+		/* The earliest deadline first; never idle. */
+		if (s->active)
+			assert_true(cur && cur->sched.server.active &&
+				    cur->sched.server.release +
+						    cur->sched.server.deadline <=
+					    s->release + s->deadline);
+		else if (!s->budget || s->extra)
+			assert_non_null(cur);
+		/* Back when there is something to be had. */
+		if (heap_has(&s->deferred))
+			assert_true(s->refills[0].when > now);
+	}
+	if (sim.nr_events++ % 64 == 0)
+		check_queue(0);
+}
+
+/* When the next thing happens. */
+static inline u64 sim_next(void)
+{
+	const struct vcpu *v = cpus[0].current;
+	u64 at = min(sim.end, hosts[0].armed);
+
+	if (v)
+		at = min(at, now + sims[v - vcpus].work);
+	for (unsigned int i = 0; i < sim.nr; i++)
+		if (sims[i].waits)
+			at = min(at, sims[i].release);
+	return max(at, now);
+}
+
+/* All that happens now; the order is said only where a job needs all it has. */
+static inline void sim_step(void)
+{
+	const struct vcpu *v = cpus[0].current;
+	unsigned int first = (unsigned int)below(sim.nr), i;
+	bool look = false;
+
+	if (v && !sims[v - vcpus].work) {
+		i = (unsigned int)(v - vcpus);
+		if (hosts[0].armed > now || sims[i].full || one_in(2)) {
+			sim_act(i);
+			look = true;
+		}
+	}
+	for (unsigned int n = 0; n < sim.nr; n++) {
+		i = (first + n) % sim.nr;
+		if (sims[i].waits && sims[i].release <= now)
+			look |= sim_wake(i);
+	}
+	if (look || host_irq_is_pending())
+		leave_el2();
+	sim_check();
+}
+
+/* Until its end, or the first missed deadline. */
+static inline void sim_run(u64 ticks)
+{
+	sim.end = now + ticks;
+	leave_el2();
+	while (now < sim.end && !sim.missed) {
+		sim_advance(sim_next());
+		sim_step();
+	}
+	for (unsigned int i = 0; i < sim.nr; i++)
+		sim.missed |= sims[i].kind == SIM_KEEPS && !sims[i].waits &&
+			      sims[i].due < now;
+}
