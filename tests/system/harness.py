@@ -21,6 +21,8 @@ WORK = os.path.join(BUILD, "test-run")
 HYP = os.path.join(BUILD, "skerry.bin")
 INITRAMFS = os.path.join(BUILD, "guests/linux/initramfs.cpio.gz")
 TAIL = 40
+# Logged after the last start at boot: all guests can be given input.
+ALL_STARTED = r"\(sk\) memory: "
 GIC = 3			# conftest.py sets it for each test
 
 

@@ -3,8 +3,9 @@
 when the shell changes them."""
 import os
 
-from harness import (TOP, WORK, Boot, Guest, bare, expect, expect_clean,
-                     expect_not, expect_status, expect_tap, hello, of_round)
+from harness import (ALL_STARTED, TOP, WORK, Boot, Guest, bare, expect,
+                     expect_clean, expect_not, expect_status, expect_tap,
+                     hello, of_round)
 from skerry_pack import pack
 
 SWITCH = "\x01\x01\x01"
@@ -178,11 +179,12 @@ def test_no_time_for_the_worker():
     result = Boot("admission-worker", [
         lines("ticker", pin(0)), spin], cpus=2, timeout=100, icount=False,
         typed=(
-            (r"d2 spin: started", SWITCH * 2),
+            (ALL_STARTED, SWITCH * 2),
             (PROMPT, "sched 1 weight=300\r"),
             (r"reserved to 100 %[\s\S]*" + PROMPT, "pause 2\r"),
-            (r"d1\.0 ticker: weight 300", "destroy 1\rdestroy 2\r"))).run()
+            (r"d2 +spin +paused", "destroy 1\rdestroy 2\r"))).run()
     expect_clean(result)
+    expect(result, r"^\(sk\) d1\.0 ticker: weight 300", 1)
     expect(result, r"^\(sk\) CPU 0: deadline vCPUs leave 0\.0000 % for EL2's "
            r"worker, ", 1)
     # Again for more weight, which is of no use there.

@@ -57,7 +57,8 @@ def test_pause_and_destroy():
     assert "BENCH_LINE" in between[2], text
     expect(result, r"^\(sk\) d1 +ticker +running +1 vCPUs +32 MiB$")
     expect(result, r"^\(sk\) d2 +hello +off +1 vCPUs +32 MiB$", 1)
-    expect(result, r"^\(sk\) d1\.0 ticker CPU \d running weight 256, ", 1)
+    expect(result, r"^\(sk\) d1\.0 ticker CPU \d (running|ready  ) weight 256, ",
+           1)
     expect(result, r"^\(sk\) d1\.0 ticker CPU \d paused  weight 256, ", 1)
     expect(result, r"^\(sk\)      ran [1-9]\d+ us, waited \d+ us, woken ", 2)
     expect(result, r"^\(sk\) d2\.0 ", 0)	# it has none any more

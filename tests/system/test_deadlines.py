@@ -11,8 +11,8 @@ import re
 
 import pytest
 
-from harness import (Boot, Guest, bare, expect, expect_clean, expect_not,
-                     expect_tap, linux, report, systest)
+from harness import (ALL_STARTED, Boot, Guest, bare, expect, expect_clean,
+                     expect_not, expect_tap, linux, report, systest)
 
 CPU = "cortex-a53,cntfrq=1000000000"	# a tick is a nanosecond
 LONG = 4
@@ -22,6 +22,8 @@ SWITCH = "\x01\x01\x01"
 PROMPT = r"skerry> "
 # From when a timer is due until its deadline vCPU runs, in instructions.
 WORST = 1000
+# What EL2 does for a call or an access of theirs may be under way then.
+BESIDE_LINUX = 1500
 
 
 def server(period, budget, deadline=None, extra=False):
@@ -126,7 +128,7 @@ def test_linux():
     result = boot("linux", [rt(10000, settle=40000000), *busy], shift=LONG,
                   mem=512, timeout=500)
     expect_clean(result)
-    expect_kept(result, 1, 10000, WORST << LONG, 100)
+    expect_kept(result, 1, 10000, BESIDE_LINUX << LONG, 100)
     begin = [n for n, l in enumerate(result.lines) if "# rt: start" in l]
     for d in (2, 3):
         busy = [n for n, l in enumerate(result.lines)
@@ -291,7 +293,7 @@ def test_tickless():
               rt(1000000, "sleeper", 10000, 1000, how=pins[3])]
     wait = r"(?:\(d1\) CLOCK[^\n]*\n){11}"
     result = boot("tickless", guests, cpus=4, shift=LONG, typed=(
-        (r"memory: [\s\S]*CLOCK", SWITCH * 5),
+        (ALL_STARTED + r"[\s\S]*CLOCK", SWITCH * 5),
         (PROMPT, "irq\r"), (wait, "irq\r"),
         (wait, "".join(f"destroy {d}\r" for d in range(1, 6)))))
     expect_clean(result)

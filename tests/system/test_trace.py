@@ -6,8 +6,8 @@ import os
 import subprocess
 import time
 
-from harness import (LOGS, TOP, WORK, Boot, Guest, bare, expect, expect_clean,
-                     of_round, report)
+from harness import (ALL_STARTED, LOGS, TOP, WORK, Boot, Guest, bare, expect,
+                     expect_clean, of_round, report)
 
 SWITCH = "\x01\x01\x01"
 PROMPT = r"[\s\S]*skerry> "
@@ -77,7 +77,7 @@ def test_two_guests():
     printed and goes on afterwards, until it is turned off; what it has then
     is there as often as it is asked for."""
     result = Boot("trace", [spins("first"), spins("second")], cpus=1, typed=(
-        (r"d2 second: started", SWITCH + SWITCH),
+        (ALL_STARTED, SWITCH + SWITCH),
         (PROMPT, "trace dump\r"),
         (END, "trace on\r"),
         (r"trace on" + PROMPT, a_while_later("vcpus\r")),
@@ -118,7 +118,7 @@ def test_beside_flood():
     flood = Guest("flood", bare("bench"), bootargs="lines=1000000 every_us=200")
     result = Boot("trace-flood", [spins("calm"), flood], cpus=2,
                   icount=False, bootargs="trace=64", typed=(
-        (r"d2 flood: started", SWITCH + SWITCH),
+        (ALL_STARTED, SWITCH + SWITCH),
         (PROMPT, "trace on\r"),
         # What is echoed is torn by the guest's lines.
         (PROMPT, a_while_later("trace dump\r")),
