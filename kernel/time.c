@@ -20,7 +20,7 @@ static struct timer *first(const struct cpu *cpu)
 void time_init_cpu(void)
 {
 	this_cpu()->timers = (struct heap){};
-	this_cpu()->sched_end = TIME_NEVER;
+	this_cpu()->sched_end = this_cpu()->sched_last = TIME_NEVER;
 	arch_timer_off();
 }
 
@@ -28,17 +28,20 @@ static __force_inline void program(const struct cpu *cpu)
 {
 	u64 next = cpu->sched_end;
 
-	if (!heap_is_empty(&cpu->timers))
-		next = min(next, first(cpu)->deadline);
+	/* One that is due shortly after the end brings that with it. */
+	if (!heap_is_empty(&cpu->timers) &&
+	    first(cpu)->deadline <= cpu->sched_last)
+		next = first(cpu)->deadline;
 	if (next == TIME_NEVER)
 		arch_timer_off();
 	else
 		arch_timer_set(next);
 }
 
-void time_set_sched_end(struct cpu *cpu, u64 when)
+void time_set_sched_end(struct cpu *cpu, u64 when, u64 last)
 {
 	cpu->sched_end = when;
+	cpu->sched_last = last;
 	program(cpu);
 }
 
@@ -85,7 +88,7 @@ void time_irq(void)
 		t->fn(t);
 	}
 	if (cpu->sched_end <= now) {
-		cpu->sched_end = TIME_NEVER;
+		cpu->sched_end = cpu->sched_last = TIME_NEVER;
 		WRITE_ONCE(cpu->sched.resched, 1U);
 	}
 	/* Else sched_next() follows, which does. */

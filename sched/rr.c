@@ -80,13 +80,26 @@ void rr_pay(struct vcpu *by, struct vcpu *prev)
 	prev->sched.vtime -= server_toll * SCHED_WEIGHT / prev->sched.weight;
 }
 
-void rr_put(struct sched_cpu *c, struct vcpu *prev)
+void rr_put(struct sched_cpu *c, struct vcpu *prev, bool for_server)
 {
-	if (!prev->sched.left) {
+	/* For a server the queue can wait: rr_choose() has time for it. */
+	if (!prev->sched.left && !for_server) {
 		rr_add(c, prev);
 		return;
 	}
 	/* The one before it has waited for what is itself preempted now. */
 	rr_settle(c);
 	c->preempted = prev;
+}
+
+struct vcpu *rr_choose(struct sched_cpu *c, struct vcpu *prev)
+{
+	struct vcpu *v = c->preempted;
+
+	/* What preempted it does not sleep, but has run its time; or it had. */
+	if (v && (prev || !v->sched.left))
+		rr_settle_one(c);
+	v = rr_next(c);
+	return prev && (!v || is_later(v->sched.vtime, prev->sched.vtime)) ? prev
+									   : v;
 }

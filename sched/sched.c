@@ -461,12 +461,7 @@ static struct vcpu *choose_from(struct sched_cpu *c, struct vcpu *prev)
 	}
 	if (prev && prev->sched.server.active)
 		return prev;
-	/* What preempted it does not sleep, but has run its time. */
-	if (prev)
-		rr_settle(c);
-	v = rr_next(c);
-	return prev && (!v || is_later(v->sched.vtime, prev->sched.vtime)) ? prev
-									   : v;
+	return rr_choose(c, prev);
 }
 
 static __force_inline void put(struct sched_cpu *c, struct vcpu *prev,
@@ -480,7 +475,7 @@ static __force_inline void put(struct sched_cpu *c, struct vcpu *prev,
 	} else {
 		if (!by_active && by->sched.woken)
 			rr_pay(by, prev);
-		rr_put(c, prev);
+		rr_put(c, prev, by_active);
 	}
 }
 
@@ -550,9 +545,12 @@ static __noinline bool take_returns(struct sched_cpu *c, u64 now)
 	return true;
 }
 
-/* When to look again although nothing happens, or TIME_NEVER. */
+/*
+ * When to look again although nothing happens, or TIME_NEVER; *last: unless
+ * something does by then.
+ */
 static u64 set_end(struct sched_cpu *c, const struct vcpu *v, bool on_budget,
-		   bool contended, u64 now)
+		   bool contended, u64 now, u64 *last)
 {
 	u64 until = heap_is_empty(&c->deferred) ? TIME_NEVER
 						: c->deferred.root->key;
@@ -563,10 +561,12 @@ static u64 set_end(struct sched_cpu *c, const struct vcpu *v, bool on_budget,
 			end = now + (u64)v->sched.server.left;
 	} else if (v && contended) {
 		c->slice_until = now + (v->sched.left ?: v->sched.slice);
-		return min(until, c->slice_until + rr_slack);
+		*last = min(until, c->slice_until + rr_slack);
+		return min(until, c->slice_until);
 	}
 	c->slice_until = end;
-	return end ? min(until, end) : until;
+	*last = end ? min(until, end) : until;
+	return *last;
 }
 
 /*
@@ -594,7 +594,7 @@ struct vcpu *sched_next(void)
 	struct sched_cpu *c = &cpu->sched;
 	bool contended, on_budget, usual, ready = false;
 	struct vcpu *v;
-	u64 now, until;
+	u64 now, until, last;
 
 	do {
 		spin_lock(&c->lock);
@@ -615,10 +615,10 @@ struct vcpu *sched_next(void)
 		}
 		contended = is_contended(c);
 		on_budget = v && v->sched.server.active;
-		until = set_end(c, v, on_budget, contended, now);
+		until = set_end(c, v, on_budget, contended, now, &last);
 		spin_unlock(&c->lock);
 	} while (unlikely(!usual && v) && (!ready || !take_pending(v)));
-	time_set_sched_end(cpu, until);
+	time_set_sched_end(cpu, until, last);
 	if (v)
 		arch_vcpu_trap_wait(v,
 				    contended || sched_is_server(&v->sched) ||

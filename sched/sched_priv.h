@@ -29,8 +29,8 @@ static inline struct vcpu *vcpu_of(struct heap_node *node)
 /* --- round-robin --------------------------------------------------------- */
 
 /*
- * So much later, in ticks, the CPU is told that a slice is over. Who wakes in
- * that time takes the CPU at once: else it would wait for a change of vCPUs.
+ * The end of a slice waits so long, in ticks, for a timer that is due: who wakes
+ * by that would else wait for a change of vCPUs first.
  */
 extern u64 rr_slack;
 void rr_init(void);
@@ -59,8 +59,10 @@ static inline struct vcpu *rr_next(const struct sched_cpu *c)
 }
 /* `by`, which has been woken, preempts prev: it pays, to that. */
 void rr_pay(struct vcpu *by, struct vcpu *prev);
-/* prev leaves the CPU to another one, but is ready. */
-void rr_put(struct sched_cpu *c, struct vcpu *prev);
+/* prev leaves the CPU to another one, perhaps to a server, but is ready. */
+void rr_put(struct sched_cpu *c, struct vcpu *prev, bool for_server);
+/* The next one, which stays queued; prev, which could go on, or NULL. */
+struct vcpu *rr_choose(struct sched_cpu *c, struct vcpu *prev);
 
 /* --- deadlines ----------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ struct cpu {
 	struct vcpu *fp_owner; /* whose FP state the registers hold */
 	struct heap timers;    /* by deadline */
 	u64 sched_end;	       /* time.h */
+	u64 sched_last;	       /* time.h */
 	struct sched_cpu sched;
 	u32 ipi;    /* pending reasons; any CPU ORs, owner swaps */
 	u32 online; /* any CPU reads */

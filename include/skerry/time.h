@@ -39,7 +39,10 @@ static inline bool timer_is_armed(const struct timer *t)
 	return heap_has(&t->node);
 }
 #define TIME_NEVER (~0UL)
-/* When this, the calling CPU is to choose a vCPU again, or TIME_NEVER. */
-void time_set_sched_end(struct cpu *cpu, u64 when);
+/*
+ * When this, the calling CPU is to choose a vCPU again, or TIME_NEVER: with a
+ * timer that is due after that, but not after `last`, at the latest.
+ */
+void time_set_sched_end(struct cpu *cpu, u64 when, u64 last);
 /* The EL2 timer's interrupt. */
 void time_irq(void);

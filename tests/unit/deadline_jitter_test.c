@@ -104,6 +104,29 @@ static void test_rate(void **state)
 	assert_in_range(all - paid, 99, 101);
 }
 
+/* One wake that EL2 saw late does not make those after it early. */
+static void test_late_once(void **state)
+{
+	(void)state;
+	server(1, 4, 8, 8);
+	server_toll = US(5);
+	now += SEC;
+	start(0);
+	for (unsigned int i = 0; i < 10; i++) {
+		u64 due = now;
+
+		now += i == 3 ? US(5) : i == 6 ? US(6) : 0;
+		wake(1);
+		assert_int_equal(runs(), 1);
+		assert_false(of(1)->paid);
+		/* More than that is early by what a wake may be, and counted. */
+		assert_int_equal(!!of(1)->free, i > 6);
+		now += MS;
+		done();
+		now = due + 8 * MS;
+	}
+}
+
 /* A payment is for that wake only. */
 static void test_paid_once(void **state)
 {
@@ -209,6 +232,7 @@ int main(void)
 		cmocka_unit_test_setup(test_constrained, setup),
 		cmocka_unit_test_setup(test_beside_constrained, setup),
 		cmocka_unit_test_setup(test_rate, setup),
+		cmocka_unit_test_setup(test_late_once, setup),
 		cmocka_unit_test_setup(test_paid_once, setup),
 		cmocka_unit_test_setup(test_returns_pay, setup),
 		cmocka_unit_test_setup(test_lives, setup),

@@ -115,28 +115,52 @@ static void test_rest_of_slice(void **state)
 	assert_int_equal(hosts[0].armed, now + SLICE - SLICE / 4);
 }
 
-/* Who wakes when a slice is just over does not wait for the change. */
+static void ring(struct timer *t)
+{
+	(void)t;
+	sched_wake(&vcpus[3]);
+}
+
+/*
+ * A timer that is due when a slice is just over brings its end with it: who is
+ * woken does not wait for a change of the others.
+ */
 static void test_slack(void **state)
 {
+	static struct timer t;
+	u64 missed = vcpus[3].sched.nr_missed;
+
 	(void)state;
 	server(3, 1, 10, 10);
 	rr_slack = 100;
+	timer_init(&t, ring);
 	start(0);
 	wake(1);
 	assert_int_equal(runs(), 1);
+	assert_int_equal(hosts[0].armed, now + SLICE);
+	timer_arm(&t, now + SLICE + 100);
 	assert_int_equal(hosts[0].armed, now + SLICE + 100);
 	assert_int_equal(run(SLICE + 99), 1);
-	wake(3);
-	assert_int_equal(runs(), 3);
-	/* No slack for budgets. */
-	assert_int_equal(hosts[0].armed, now + MS);
-	now += MS / 2;
+	assert_int_equal(run(1), 3);
+	assert_ptr_equal(cpus[0].sched.preempted, &vcpus[1]);
 	/* The slice was over, and so it is the other one's turn. */
+	now += MS / 2;
 	assert_int_equal(done(), 0);
-	assert_int_equal(hosts[0].armed, now + SLICE + 100);
-	/* Nobody woke. */
-	assert_int_equal(run(SLICE + 99), 0);
-	assert_int_equal(run(1), 1);
+	assert_null(cpus[0].sched.preempted);
+	assert_int_equal(hosts[0].armed, now + SLICE);
+	/* Later, or with a budget's end, it is on its own. */
+	timer_arm(&t, now + SLICE + 101);
+	assert_int_equal(hosts[0].armed, now + SLICE);
+	/* The other one has had these 100. */
+	assert_int_equal(run(SLICE), 0);
+	assert_int_equal(run(101), 3);
+	timer_arm(&t, now + MS + 1);
+	assert_int_equal(hosts[0].armed, now + MS);
+	timer_cancel(&t);
+	assert_int_equal(done(), 0);
+	assert_int_equal(hosts[0].armed, now + SLICE - 101);
+	assert_int_equal(run(SLICE - 101), 1);
+	assert_int_equal(vcpus[3].sched.nr_missed, missed);
 	/* One that was alone has a slice before it yet, of its own. */
 	assert_int_equal(block(), 0);
 	assert_int_equal(run(3 * SLICE), 0);
