@@ -16,7 +16,6 @@
 #include <skerry/keep.h>
 #include <skerry/machine.h>
 #include <skerry/pl011.h>
-#include <skerry/string.h>
 #include <skerry/trace.h>
 #include <skerry/watchdog.h>
 
@@ -255,16 +254,28 @@ bool console_is_behind(void)
 	return behind;
 }
 
+/*
+ * What may move the cursor: each line is whose it says. U+0080 to U+009F are a
+ * C2 and one of those bytes, which elsewhere are parts of other characters; so
+ * it is what the ring has last that counts, not what the guest wrote last.
+ */
+static bool is_control(const struct console_ring *r, u8 c)
+{
+	u8 last = (u8)r->text[(r->head + r->count + r->size - 1) % r->size];
+
+	return (c < ' ' && c != '\n' && c != '\t') || c == 0x7f ||
+	       (last == 0xc2 && c >= 0x80 && c <= 0x9f);
+}
+
 bool console_guest_putc(struct domain *d, u8 c)
 {
 	struct console_ring *r = &d->console.out;
 	bool room;
 
-	/* Nothing that moves the cursor: each line is whose it says. */
-	if (!con.raw && c && c < ' ' && !strchr("\r\n\t", c))
-		c = '?';
 	lock();
 	if (c && c != '\r' && con.base) {
+		if (!con.raw && is_control(r, c))
+			c = '?';
 		if (r->count == CONSOLE_RING)
 			d->console.lost++;
 		else

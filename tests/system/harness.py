@@ -155,7 +155,7 @@ class Boot:
                 blob = f.read()
         with open(self.hyp, "rb") as f:
             image = f.read()
-        packed = pack.prepare(dts, image, blob, TOP, self.force,
+        packed = pack.prepare(dts, image, pack.Board(blob), TOP, self.force,
                               self.bootargs, signer=self.signer)
         if self.mode == "uboot":
             done = pack.write_uboot(packed, out, image)

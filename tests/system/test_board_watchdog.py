@@ -178,7 +178,8 @@ def run_imx(name, guests, bootargs, hyp):
     blob = subprocess.run(["dtc", "-q", "-O", "dtb"], check=True,
                           input=IMX_DTS.encode(), capture_output=True).stdout
     with open(hyp, "rb") as f:
-        packed = pack.prepare(dts, f.read(), blob, TOP, bootargs=bootargs)
+        packed = pack.prepare(dts, f.read(), pack.Board(blob), TOP,
+                              bootargs=bootargs)
     board = Board(pack.write_direct(packed, out, hyp)["qemu"])
     try:
         board.read_until("SHUTDOWN")

@@ -310,25 +310,26 @@ def test_orders():
     """Paused, resumed, restarted, ended and started by the shell: the others
     miss nothing, nor does it in its last life."""
     again = 'skerry,restart = "on-crash";'
-    guests = [rt(400, "it", how=server(1000, 300) + again),
-              rt(3000, "other", late=700),
+    # Long enough for who types to be slow.
+    guests = [rt(1000, "it", how=server(1000, 300) + again),
+              rt(4000, "other", late=700),
               Guest("clock", bare("systest"), mib=4,
                     bootargs="tests=clock every_us=20000"),
               spin("hog", 1000000)]
     wait = r"(?:[^\n]*CLOCK[^\n]*\n){4}"
     begins = r"\(d1\) # rt: start[\s\S]*" + wait
     result = boot("orders", guests, typed=(
-        (begins, SWITCH * 4),
+        (rf"(?=[\s\S]*{ALL_STARTED})[\s\S]*" + begins, SWITCH * 4),
         (PROMPT, "pause 1\r"), (wait, "resume 1\r"), (wait, "restart 1\r"),
         (begins, "pause 1\r"), (wait, "destroy 1\r"), (wait, "start 1\r"),
         (r"d1 it: off[\s\S]*d2 other: off", "destroy 3\rdestroy 4\r")))
     expect_clean(result)
     expect(result, r"^\(d1\) # rt: start", 3)
-    expect(result, r"^\(d1\) ok 1 - rt: 0 of 400 periods missed$", 1)
+    expect(result, r"^\(d1\) ok 1 - rt: 0 of 1000 periods missed$", 1)
     expect_tap(result, 1)
     expect(result, r"^\(sk\) d1 it: (destroyed|restarted)", 2)
     # Behind a job of the first one, which may have the earlier deadline.
-    expect_kept(result, 2, 3000, 300000 + WORKER, 8, first=False)
+    expect_kept(result, 2, 4000, 300000 + WORKER, 8, first=False)
 
 
 def test_worker():

@@ -85,6 +85,12 @@ def changed(data, at):
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
 
 
+def ticking():
+    """A guest that is there until it is destroyed: counted instructions race
+    ahead while all wait for what is typed."""
+    return hello(bootargs="ticks=1000000")
+
+
 def older(version, at_least):
     return hello("older", extra=f"skerry,version = <{version}>; "
                  f"skerry,min-version = <{at_least}>;")
@@ -179,7 +185,7 @@ def test_rotation():
 
 def test_development_key():
     """It is warned of, and what was started is on record."""
-    result = Boot("measurements", [hello(bootargs="ticks=40"), hello("next")],
+    result = Boot("measurements", [ticking(), hello("next")],
                   typed=((r"d2 next: off", "\x01\x01\x01"),
                          (r"skerry> ", "measurements\rlist\rdestroy 1\r"))
                   ).run()
@@ -199,7 +205,7 @@ def test_development_key():
 def test_unsigned():
     """A build for bringing up boards starts plain modules, and says so."""
     hyp = build("unsigned", "ALLOW_UNSIGNED=y")
-    result = Boot("unsigned", [hello(bootargs="ticks=60"), hello("fit")],
+    result = Boot("unsigned", [ticking(), hello("fit")],
                   hyp=hyp, signer=sign.Policy(unsigned=["hello"]), typed=(
                       (r"d2 fit: off", "\x01\x01\x01"),
                       (r"skerry> ", "list\rmeasurements\rdestroy 1\r"))).run()

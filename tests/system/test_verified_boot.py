@@ -112,7 +112,7 @@ def loader(tmp_path_factory):
         f.write(description([hello()], ""))
     machine = qemu.Machine(cpus=1, mem=1024)
     control = os.path.join(folder, "control.dtb")
-    board = machine.device_tree(control)
+    board = pack.Board(machine.device_tree(control))
     image = read(HYP)
     pack.write_uboot(pack.prepare(dts, image, board, TOP), folder, image)
     with open(os.path.join(folder, "boot.cmd"), encoding="ascii") as f:

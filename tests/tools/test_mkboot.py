@@ -522,6 +522,44 @@ def test_damaged_tree(blob):
         fdt.parse(blob)
 
 
+def with_prop(path, prop, value):
+    root = fdt.parse(virt(BASE + 18 * MIB))
+    root.find(path).props[prop] = value
+    return fdt.build(root)
+
+
+def with_reservations_at(offset):
+    blob = bytearray(board())
+    blob[16:20] = fdt.cells(offset, 1)
+    return bytes(blob)
+
+
+@pytest.mark.parametrize("blob, reason", [
+    (bytes(64), "not a device tree (bad magic)"),
+    (board(cpus=0), "no CPUs or no memory in it"),
+    (with_reservations_at(1 << 30), "no end of the memory reservations"),
+    (with_reservations_at(len(board()) - 8),
+     "no end of the memory reservations"),
+    (with_prop("/", "#address-cells", bytes(8)),
+     "/: #address-cells: must be one cell"),
+    (with_prop("/", "#size-cells", b""), "/: #size-cells: must be one cell"),
+    (with_prop(f"/memory@{BASE:x}", "reg", bytes(20)),
+     f"/memory@{BASE:x}: reg: must be pairs of 2 and 2 cells, is 20 bytes"),
+    (with_prop("/reserved-memory", "#size-cells", bytes(8)),
+     "/reserved-memory: #size-cells: must be one cell"),
+    (with_prop("/reserved-memory/log", "reg", bytes(12)),
+     "/reserved-memory/log: reg: must be pairs of 2 and 2 cells, is 12 bytes"),
+], ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize("mode", ["check", "direct"])
+def test_damaged_board(work, mode, blob, reason):
+    """A line with the file's name."""
+    (work / "board.dtb").write_bytes(blob)
+    write(work)
+    done = mkboot(work, mode)
+    assert (done.returncode, done.stderr) == \
+        (1, f"mkboot: {work / 'board.dtb'}: {reason}\n")
+
+
 def test_image_header():
     head = image.header(arm64_image(8192, 12345), "x")
     assert (head.text_offset, head.image_size) == (0, 12345)

@@ -2,6 +2,8 @@
 """Signed guests: what tools/mkboot and stock mkimage make is taken apart here
 without their code, and openssl judges the signatures."""
 import hashlib
+import importlib.machinery
+import importlib.util
 import json
 import os
 import shutil
@@ -718,3 +720,43 @@ def test_run(work):
     done = dry_run(work, BOOT="direct", KEY="absent")
     assert (done.returncode, done.stderr) == \
         (1, "run: absent: no such key\n")
+
+
+def test_run_bad_description(work):
+    """Its errors are told, and not what QEMU has against what it asks for."""
+    write(work, body="skerry,period-us = <1000>;")
+    dts = work / "guests.dts"
+    dts.write_text(dts.read_text().replace("cpus = <1>", "cpus = <4000000000>"))
+    done = dry_run(work, BOOT="direct", UNSIGNED="all")
+    assert (done.returncode, done.stderr.splitlines()) == (2, [
+        f"run: {dts}: /chosen/g: cpus: 4000000000: must be 1 to 8",
+        f"run: {dts}: /chosen/g: skerry,budget-us: missing"])
+    # In spite of them, on a machine of another size.
+    done = dry_run(work, "--force", BOOT="direct", UNSIGNED="all", CPUS="2")
+    assert done.returncode == 0, done.stderr
+    assert f"run: warning: {dts}: /chosen/g: skerry,budget-us: missing\n" in \
+        done.stderr
+
+
+def test_run_demo(work, monkeypatch):
+    """However it is named, its guests share one CPU."""
+    loader = importlib.machinery.SourceFileLoader(
+        "run_tool", os.path.join(TOP, "tools/run"))
+    tool = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(tool)
+    write(work)
+    dts = work / "guests.dts"
+    dts.write_text(dts.read_text().replace("cpus = <1>", "cpus = <3>"))
+    (work / "link.dts").symlink_to(dts)
+    monkeypatch.chdir(work)
+    monkeypatch.delenv("CPUS", raising=False)
+    for demo, name, cpus in (("other", "guests.dts", 3),
+                             ("guests.dts", "guests.dts", 1),
+                             ("guests.dts", dts, 1),
+                             ("guests.dts", "./link.dts", 1),
+                             ("link.dts", "guests.dts", 1)):
+        monkeypatch.setattr(tool, "DEMO", str(work / demo))
+        monkeypatch.setattr(sys, "argv", ["run", str(name), "--unsigned",
+                                          "all"])
+        assert tool.make_machine(tool.arguments(), False).cpus == cpus, name

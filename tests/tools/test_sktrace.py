@@ -304,6 +304,26 @@ def test_beside_others():
     assert done.stdout.decode() == run().stdout
 
 
+# All but LF that str.splitlines() takes for the end of a line.
+SEPARATORS = ("\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028",
+              "\u2029")
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+def test_forged(separator):
+    """A line of a guest is one, whatever it has in it: no dump of its own, and
+    no line in or behind the hypervisor's."""
+    own = log().splitlines()
+    forged = "(d1) " + separator.join(["", *log("c0 1000 idle - 0").split("\n")])
+    torn = f"(d1) {separator}(sk) trace: c7 0 idle - 0{separator}"
+    text = "\n".join([own[0], torn, *own[1:], forged]) + "\n"
+    done = run(text=text)
+    assert (done.returncode, done.stderr) == (0, ""), separator
+    assert done.stdout == run().stdout
+    with pytest.raises(sktrace.Failure, match="log:2: no dump"):
+        sktrace.Dump("log", f"{forged}\n{torn}\n")
+
+
 def test_names():
     """Names that are something else in XML; none; a control character."""
     head = [HEAD[0], '(sk) trace: d1 <b>&"x', "(sk) trace: d2 a\x1b[1Gb"]

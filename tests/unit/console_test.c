@@ -233,17 +233,72 @@ static void test_lines(void **state)
 	assert_false(tx_irq);
 }
 
-/* Each source in turn, whole lines, whatever a chatty one has queued. */
 /* A guest cannot write over what stands before its line. */
 static void test_control(void **state)
 {
 	gput(1, "a\tb\x1b[1G(sk) panic\r\b\x7f\x01\n");
-	expect("(d1) a\tb?[1G(sk) panic?\x7f?\r\n");
+	expect("(d1) a\tb?[1G(sk) panic???\r\n");
 	boot("rawcon");
-	gput(1, "\x1b[31mred\n");
-	expect("(d1) \x1b[31mred\r\n");
+	gput(1, "\x1b[31mred\x7f\xc2\x9b\n");
+	expect("(d1) \x1b[31mred\x7f\xc2\x9b\r\n");
 }
 
+/* All of U+0080 to U+009F and nothing else: of UTF-8, of other bytes. */
+static void test_control_c1(void **state)
+{
+	char text[8], want[16];
+
+	for (unsigned int lead = 0x80; lead < 0x100; lead++)
+		for (unsigned int c = 0x80; c < 0x100; c++) {
+			bool bad = lead == 0xc2 && c < 0xa0;
+
+			snprintf(text, sizeof(text), "%c%c\n", lead, c);
+			snprintf(want, sizeof(want), "(d1) %c%c\r\n", lead,
+				 bad ? '?' : (int)c);
+			gput(1, text);
+			expect(want);
+		}
+	gput(1, "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x9a\x80\n");
+	expect("(d1) gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x9a\x80\r\n");
+}
+
+/* A C2 and what follows it, whatever comes between or becomes of it. */
+static void test_control_c1_torn(void **state)
+{
+	struct console_ring *out = &guests[0].console.out;
+	char text[CONSOLE_LINE + 2];
+
+	/* Another's line, and what is not sent. */
+	gput(1, "a\xc2");
+	gput(2, "\x9b\n");
+	gput(1, "\r\x9b");
+	console_guest_putc(&guests[0], 0xc2);
+	console_guest_putc(&guests[0], 0);
+	gput(1, "\x9b\n");
+	expect("(d2) \x9b\r\n(d1) a\xc2?\xc2?\r\n");
+	/* A line's end, where a long one is cut. */
+	memset(text, 'x', CONSOLE_LINE);
+	strcpy(text + CONSOLE_LINE - 1, "\xc2");
+	gput(1, text);
+	gput(1, "\x9b");
+	assert_non_null(strstr(wire, "x\xc2\r\n"));
+	expect(wire);
+	gput(1, "\n");
+	expect("(d1) ?\r\n");
+	/* The last that there is room for, then something that is lost. */
+	room = 0;
+	gput(1, "on its way\n\n");
+	while (out->count < CONSOLE_RING - 1)
+		gput(1, "x");
+	gput(1, "\xc2y");
+	assert_int_equal(guests[0].console.lost, 1);
+	flow(~0UL);
+	gput(1, "\x9b\n");
+	assert_non_null(strstr(wire, "xx\xc2?"));
+	assert_null(strstr(wire, "\xc2\x9b"));
+}
+
+/* Each source in turn, whole lines, whatever a chatty one has queued. */
 static void test_turns(void **state)
 {
 	room = 0;
@@ -600,6 +655,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_lines, setup),
 		cmocka_unit_test_setup(test_control, setup),
+		cmocka_unit_test_setup(test_control_c1, setup),
+		cmocka_unit_test_setup(test_control_c1_torn, setup),
 		cmocka_unit_test_setup(test_turns, setup),
 		cmocka_unit_test_setup(test_full, setup),
 		cmocka_unit_test_setup(test_dump, setup),

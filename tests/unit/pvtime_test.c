@@ -65,27 +65,39 @@ unsigned int smccc_workarounds(void)
 {
 	return 0;
 }
-#define NEVER(...)                                                             \
-	{                                                                      \
-		fail();                                                        \
-		__VA_ARGS__;                                                   \
-	}
-void domain_stop(struct domain *dom __unused, enum stop_reason why __unused)
-	NEVER() void sched_wake(struct vcpu *v __unused) NEVER() void sched_block(
-		struct vcpu *v __unused)
-		NEVER() void lock_rank_take(struct spinlock *l __unused)
-			NEVER() void lock_rank_drop(struct spinlock *l __unused)
-				NEVER() struct vcpu *domain_vcpu_by_mpidr(
-					struct domain *dom __unused,
-					u64 mpidr __unused)
-					NEVER(return NULL) int stage2_lookup(
-						struct stage2 *s2 __unused,
-						ipa_t ipa __unused,
-						struct pgtable_leaf *leaf __unused)
-						NEVER(return 0)
+/* The calls of psci.c that are not tested here. */
+void domain_stop(struct domain *dom, enum stop_reason why)
+{
+	fail();
+}
+void sched_wake(struct vcpu *v)
+{
+	fail();
+}
+void sched_block(struct vcpu *v)
+{
+	fail();
+}
+void lock_rank_take(struct spinlock *l)
+{
+	fail();
+}
+void lock_rank_drop(struct spinlock *l)
+{
+	fail();
+}
+struct vcpu *domain_vcpu_by_mpidr(struct domain *dom, u64 mpidr)
+{
+	fail();
+	return NULL;
+}
+int stage2_lookup(struct stage2 *s2, ipa_t ipa, struct pgtable_leaf *leaf)
+{
+	fail();
+	return 0;
+}
 
-							static void pool_of(
-								u64 pages)
+static void pool_of(u64 pages)
 {
 	memset(&d, 0, sizeof(d));
 	memset(memory, 0, sizeof(memory));

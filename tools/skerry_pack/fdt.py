@@ -174,7 +174,10 @@ def reserve_map(blob):
     at = struct.unpack_from(">I", blob, 16)[0]
     out = []
     while True:
-        address, size = struct.unpack_from(">2Q", blob, at)
+        try:
+            address, size = struct.unpack_from(">2Q", blob, at)
+        except struct.error:
+            raise FdtError("no end of the memory reservations") from None
         if not (address or size):
             return out
         out.append((address, size))

@@ -23,35 +23,59 @@ class PackError(Exception):
         self.lines = lines
 
 
-class Board:
-    """What the packing tool reads from a host device tree."""
+def cell_counts(node):
+    """Of addresses and of sizes in its children."""
+    out = []
+    for prop, default in ("#address-cells", 2), ("#size-cells", 1):
+        try:
+            out.append(node.u32(prop) or default)
+        except ValueError as e:
+            raise fdt.FdtError(f"{node.path}: {prop}: {e}") from None
+    return tuple(out)
 
-    def __init__(self, blob):
-        self.root = fdt.parse(blob)
-        self.reserved = fdt.reserve_map(blob)
+
+def reg_pairs(node, counts):
+    try:
+        return fdt.reg_pairs(node, *counts)
+    except ValueError as e:
+        raise fdt.FdtError(f"{node.path}: reg: {e}") from None
+
+
+class Board:
+    """What the packing tool reads from a host device tree, which errors call
+    by its name."""
+
+    def __init__(self, blob, name="the board's device tree"):
         self.reserved_nodes = []
+        self.has_kept = False
+        try:
+            self.root = fdt.parse(blob)
+            self.reserved = fdt.reserve_map(blob)
+            self._read()
+            self._read_reserved()
+        except fdt.FdtError as e:
+            raise fdt.FdtError(f"{name}: {e}") from None
+
+    def _read(self):
         self.nr_cpus = min(describe.MAX_CPUS, sum(
             n.props.get("device_type") == b"cpu\0"
             for n in self.root.walk()))
-        counts = (self.root.u32("#address-cells") or 2,
-                  self.root.u32("#size-cells") or 1)
+        self.counts = cell_counts(self.root)
         self.banks = [pair for n in self.root.nodes.values()
                       if n.props.get("device_type") == b"memory\0"
-                      for pair in fdt.reg_pairs(n, *counts) if pair[1]]
+                      for pair in reg_pairs(n, self.counts) if pair[1]]
         if not self.nr_cpus or not self.banks:
-            raise fdt.FdtError("no CPUs or no memory in the board's tree")
-        self.counts = counts
-        self._read_reserved()
+            raise fdt.FdtError("no CPUs or no memory in it")
 
     def _read_reserved(self):
         """Statically placed ranges are nobody's, a loader's neither."""
         node = self.root.nodes.get("reserved-memory")
-        self.has_kept = False
-        for child in node.nodes.values() if node else ():
+        if not node:
+            return
+        counts = cell_counts(node)
+        for child in node.nodes.values():
             if "reg" in child.props and "reusable" not in child.props:
-                self.reserved_nodes += fdt.reg_pairs(
-                    child, node.u32("#address-cells") or 2,
-                    node.u32("#size-cells") or 1)
+                self.reserved_nodes += reg_pairs(child, counts)
                 self.has_kept |= child.compatible("ramoops")
 
     def keep_log(self, address, size):
@@ -270,12 +294,12 @@ class Pack:
             raise PackError(self.errors)
 
 
-def prepare(dts, hypervisor, board_dtb, top=".", force=False, bootargs=None,
+def prepare(dts, hypervisor, board, top=".", force=False, bootargs=None,
             interactive=False, signer=None):
     """A Pack with everything placed, or PackError. `force` packs in spite of
-    errors that leave something to pack (to show the hypervisor's own)."""
+    errors that leave something to pack (to show the hypervisor's own). The
+    tree of `board` becomes the one that is booted."""
     pack = Pack(dts, top, signer)
-    board = Board(board_dtb)
     pack.read(board.nr_cpus)
     pack.fits_board(board)
     if not force or "chosen" not in pack.root.nodes:
