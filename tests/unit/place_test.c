@@ -138,6 +138,15 @@ static void test_deadline(void **state)
 	place_free(2);
 	place_free(4);
 	has(0, 0, 0, 0);
+	/* Nor on the one before the last, though least of it is taken. */
+	add(7, 2, 500, 1000, 1000);
+	add(7, 4, 600, 1000, 1000);
+	is_on(7, "12");
+	for (unsigned int i = 0; i < 3; i++)
+		add(8, 7, 100, 1000, 1000);
+	is_on(8, "012");
+	place_free(7);
+	place_free(8);
 	/* Of those that leave as much. */
 	add(5, ~0UL, 0, 0, 0)->weight = 10;
 	add(5, ~0UL, 0, 0, 0)->weight = 5;
@@ -449,6 +458,9 @@ static void test_starved(void **state)
 	place_free(3);
 	place_free(2);
 	assert_string_equal(logged, "");
+	/* By one that takes no share beyond its budget. */
+	guest[2].sched[0].extra_time = 0;
+	warns(2, warning);
 }
 
 static void test_again(void **state)
