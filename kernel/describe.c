@@ -271,13 +271,14 @@ static void read_affinity(struct reader *r, const struct dt_prop *p)
 		refuse(r, p->name, "\"%s\" is not a list of CPUs", list);
 }
 
-/* By itself, or a cell as in the rest of the description. */
+/* A string may have the length of a cell, too. */
 static void read_flag(struct reader *r, const struct dt_prop *p)
 {
-	if (p->len)
-		read_number(r, p);
-	else
-		store(r, 1);
+	u64 val = p->len == 4 ? dt_cells(p->data, 0, 1) : 1;
+
+	if ((p->len && p->len != 4) || val > 1)
+		refuse(r, p->name, "is a flag: by itself, or <0> or <1>");
+	store(r, (u32)val);
 }
 
 #define NUMBER(l, h, f) read_number, .lo = l, .hi = h, FIELD(f)
@@ -316,8 +317,7 @@ static const struct rule rules[] = {
 	 NUMBER(SCHED_MIN_BUDGET_US, SCHED_MAX_PERIOD_US, sched.budget_us)},
 	{GUEST | VCPU, "skerry,deadline-us",
 	 NUMBER(SCHED_MIN_BUDGET_US, SCHED_MAX_PERIOD_US, sched.deadline_us)},
-	{GUEST | VCPU, "skerry,extra-time", read_flag, .hi = 1,
-	 FIELD(sched.extra_time)},
+	{GUEST | VCPU, "skerry,extra-time", read_flag, FIELD(sched.extra_time)},
 	/* In the order of enum restart. */
 	{GUEST, "skerry,restart",
 	 CHOICE("never\0on-crash\0always\0",

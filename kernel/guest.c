@@ -309,14 +309,45 @@ static void check_all_off(void)
 	}
 }
 
+/* How long its wake-ups took: on as many lines as that needs, each whole. */
+static void report_wakes(const struct domain *d, const u64 wakes[SCHED_WAKES],
+			 u64 worst)
+{
+	/* With a name and numbers as long as they may be: below CONSOLE_LINE. */
+	char head[72], one[56], text[144] = "";
+	size_t len = 0;
+	u64 nr = 0;
+
+	for (unsigned int n = 0; n < SCHED_WAKES; n++)
+		nr += wakes[n];
+	if (!nr)
+		return;
+	fmt_snprintf(head, sizeof(head), " %lu times, at worst in %lu ns", nr,
+		     time_to_ns(worst));
+	for (unsigned int n = 0; n < SCHED_WAKES; n++) {
+		if (!wakes[n])
+			continue;
+		fmt_snprintf(one, sizeof(one), "%lu within %lu ns", wakes[n],
+			     time_to_ns(2UL << n));
+		if (len + strlen(", ") + strlen(one) >= sizeof(text)) {
+			log_line("d%u %s: woken%s: %s", d->id, d->name, head,
+				 text);
+			work_point();
+			head[0] = '\0';
+			len = 0;
+		}
+		len += (size_t)fmt_snprintf(text + len, sizeof(text) - len,
+					    "%s%s", len ? ", " : "", one);
+	}
+	log_line("d%u %s: woken%s: %s", d->id, d->name, head, text);
+}
+
 /* The scheduler's record of all its vCPUs. */
 static void report(const struct domain *d)
 {
 	u64 wakes[SCHED_WAKES] = {0};
-	u64 ran = 0, worst = 0, nr = 0, missed = 0, exhausted = 0;
+	u64 ran = 0, worst = 0, missed = 0, exhausted = 0;
 	bool server = false;
-	char text[160] = "";
-	size_t len = 0;
 
 	for (unsigned int i = 0; i < d->nr_vcpus; i++) {
 		const struct sched_vcpu *s = &d->vcpus[i]->sched;
@@ -329,20 +360,9 @@ static void report(const struct domain *d)
 		for (unsigned int n = 0; n < ARRAY_SIZE(wakes); n++)
 			wakes[n] += d->vcpus[i]->wakes[n];
 	}
-	for (unsigned int n = 0; n < ARRAY_SIZE(wakes); n++) {
-		nr += wakes[n];
-		if (wakes[n] && len < sizeof(text))
-			len += (size_t)fmt_snprintf(text + len,
-						    sizeof(text) - len,
-						    "%s%lu within %lu ns",
-						    len ? ", " : ": ", wakes[n],
-						    time_to_ns(2UL << n));
-	}
 	log_line("d%u %s: ran %lu us", d->id, d->name, time_to_us(ran));
 	work_point();
-	if (nr)
-		log_line("d%u %s: woken %lu times, at worst in %lu ns%s", d->id,
-			 d->name, nr, time_to_ns(worst), text);
+	report_wakes(d, wakes, worst);
 	work_point();
 	if (server)
 		log_line("d%u %s: deadline missed %lu times, budget used up %lu times",

@@ -28,11 +28,8 @@ static struct {
 /* Less of its CPU is little for the worker. */
 #define WORKER_PPM (ADMIT_WHOLE / 10)
 
-/* Of one CPU, for admit_test(), and whose each is. */
+/* Of one CPU, for admit_test(). */
 static struct sched_params set[ADMIT_MAX];
-static struct {
-	unsigned int id, vcpu;
-} owner[ADMIT_MAX];
 
 /* The deadline vCPUs of a CPU into `set`; their number. */
 static unsigned int collect(unsigned int c, u64 *weight)
@@ -48,11 +45,8 @@ static unsigned int collect(unsigned int c, u64 *weight)
 				continue;
 			if (!p->budget_us || p->extra_time)
 				*weight += p->weight;
-			if (!p->budget_us || n++ >= ADMIT_MAX)
-				continue;
-			set[n - 1] = *p;
-			owner[n - 1].id = id;
-			owner[n - 1].vcpu = i;
+			if (p->budget_us && n++ < ADMIT_MAX)
+				set[n - 1] = *p;
 		}
 	return n;
 }
@@ -96,20 +90,35 @@ u32 place_ppm(unsigned int cpu)
 static enum log_level tone;
 enum tell { TELL_NOT, TELL_ALL, TELL_SUM };
 
-static void log_share(unsigned int i, const struct admit_result *r)
+/* What one has of the time that is short. */
+static void log_share(unsigned int id, unsigned int vcpu,
+		      const struct admit_result *r)
 {
-	const struct sched_params *p = &set[i];
+	const struct sched_params *p = &book[id].g->sched[vcpu];
 	u32 ppm = admit_ppm(p, 1);
+	char within[24] = "", share[24];
 
-	if (r->verdict == ADMIT_OVER)
-		log_at(tone, "  d%u.%u %s %u of every %u us: %u.%04u %%",
-		       owner[i].id, owner[i].vcpu, book[owner[i].id].g->name,
-		       p->budget_us, p->period_us, ppm / 10000, ppm % 10000);
+	if (r->verdict == ADMIT_LATE || r->verdict == ADMIT_LONG)
+		fmt_snprintf(within, sizeof(within), " within %u",
+			     p->deadline_us);
+	if (r->verdict == ADMIT_LATE)
+		fmt_snprintf(share, sizeof(share), "%lu us",
+			     admit_demand(p, 1, r->by_us));
 	else
-		log_at(tone, "  d%u.%u %s %u of every %u us within %u: %lu us",
-		       owner[i].id, owner[i].vcpu, book[owner[i].id].g->name,
-		       p->budget_us, p->period_us, p->deadline_us,
-		       admit_demand(p, 1, r->by_us));
+		fmt_snprintf(share, sizeof(share), "%u.%04u %%", ppm / 10000,
+			     ppm % 10000);
+	log_at(tone, "  d%u.%u %s %u of every %u us%s: %s", id, vcpu,
+	       book[id].g->name, p->budget_us, p->period_us, within, share);
+}
+
+/* From the book: they may be more than `set` has room for. */
+static void log_shares(unsigned int c, const struct admit_result *r)
+{
+	for (unsigned int id = 1; id <= CONFIG_MAX_DOMAINS; id++)
+		for (unsigned int i = 0; i < book[id].nr; i++)
+			if (book[id].cpu[i] == c &&
+			    book[id].g->sched[i].budget_us)
+				log_share(id, i, r);
 }
 
 /* What is in the book of CPU c is too much. */
@@ -137,17 +146,17 @@ static void refuse(unsigned int id, unsigned int c, unsigned int n,
 		break;
 	case ADMIT_MANY:
 		log_at(tone,
-		       "%s CPU %u would have %u deadline vCPUs, at most %u",
-		       head, c, n, ADMIT_MAX);
-		return;
+		       "%s CPU %u would have %u deadline vCPUs, at most %u%s",
+		       head, c, n, ADMIT_MAX, colon);
+		break;
 	default:
 		log_at(tone,
-		       "%s CPU %u cannot be shown to suffice within %u steps; periods that are multiples of each other help",
-		       head, c, ADMIT_STEPS);
-		return;
+		       "%s CPU %u would need %u.%04u %% of its time, and cannot be shown to suffice within %u steps; periods that are multiples of each other help%s",
+		       head, c, r->ppm / 10000, r->ppm % 10000, ADMIT_STEPS,
+		       colon);
 	}
-	for (unsigned int i = 0; tell == TELL_ALL && i < n; i++)
-		log_share(i, r);
+	if (tell == TELL_ALL)
+		log_shares(c, r);
 }
 
 /* CPU c as it is in the book; tells what is wrong, if that is wanted. */

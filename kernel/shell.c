@@ -286,11 +286,11 @@ static void help(struct guest *none __unused)
 
 u32 shell_read_number(const char **s)
 {
-	u32 val = **s >= '0' && **s <= '9' ? 0 : ~0U;
+	u64 val = **s >= '0' && **s <= '9' ? 0 : ~0U;
 
-	for (unsigned int n = 0; n < 9 && **s >= '0' && **s <= '9'; n++)
-		val = val * 10 + (u32)(*(*s)++ - '0');
-	return val;
+	for (; **s >= '0' && **s <= '9'; ++*s)
+		val = min(val * 10 + (u64)(**s - '0'), (u64)SHELL_MANY);
+	return (u32)val;
 }
 
 struct guest *shell_read_guest(const char **s)

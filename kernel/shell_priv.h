@@ -19,7 +19,8 @@ void shell_tell(struct guest *g, int err);
 /* If the worker, which carries out what was ordered, has no time of its own. */
 void shell_tell_wait(void);
 
-/* A decimal number below 10^9 at *s, which moves behind it; ~0: none. */
+/* A decimal number at *s, which moves behind it; ~0: none. */
+#define SHELL_MANY 1000000000U /* that or more */
 u32 shell_read_number(const char **s);
 /* The guest of a number at *s, which moves behind it, or NULL. */
 struct guest *shell_read_guest(const char **s);

@@ -72,8 +72,8 @@ static bool next_word(const char **s, char word[SHELL_LINE])
 	return n;
 }
 
-/* key=number, each once. */
-static bool read_key(const char *word, struct sched_params *to)
+/* key=number, each once; which member of *to it is, or -EINVAL. */
+static int read_key(const char *word, struct sched_params *to)
 {
 	/* In the order of struct sched_params. */
 	static const char *const keys[] = {"weight", "slice",	 "period",
@@ -81,18 +81,42 @@ static bool read_key(const char *word, struct sched_params *to)
 	const char *eq = strchr(word, '=');
 	u32 *val = &to->weight;
 
-	for (unsigned int i = 0; eq && i < ARRAY_SIZE(keys); i++, val++) {
+	for (int i = 0; eq && i < (int)ARRAY_SIZE(keys); i++, val++) {
 		size_t n = strlen(keys[i]);
 
 		if (n != (size_t)(eq - word) || strncmp(word, keys[i], n))
 			continue;
 		if (*val != ADMIT_KEEP)
-			return false;
+			return -EINVAL;
 		eq++;
 		*val = shell_read_number(&eq);
-		return *val != ADMIT_KEEP && !*eq;
+		return *val != ADMIT_KEEP && !*eq ? i : -EINVAL;
 	}
-	return false;
+	return -EINVAL;
+}
+
+/* All of them; what is wrong is told. */
+static bool read_keys(const char *s, struct sched_params *to)
+{
+	char word[SHELL_LINE], why[ADMIT_WHY];
+
+	memset(to, 0xff, sizeof(*to)); /* ADMIT_KEEP */
+	while (next_word(&s, word)) {
+		int key = read_key(word, to);
+
+		if (key < 0) {
+			print("sched: `%s`: not weight, slice, period, budget, deadline or extra, = and a number, once",
+			      word);
+			return false;
+		}
+		if ((&to->weight)[key] == SHELL_MANY) {
+			const char *prop = admit_range((unsigned int)key, why);
+
+			print("sched: `%s`: %s: %s", word, prop, why);
+			return false;
+		}
+	}
+	return true;
 }
 
 /* What the worker would say, at once. */
@@ -120,18 +144,10 @@ static bool fits_rules(const struct guest *g, unsigned int vcpu,
 
 static void change_sched(struct guest *g, unsigned int vcpu, const char *s)
 {
-	char word[SHELL_LINE];
 	struct sched_params to;
 	int err;
 
-	memset(&to, 0xff, sizeof(to)); /* ADMIT_KEEP */
-	while (next_word(&s, word))
-		if (!read_key(word, &to)) {
-			print("sched: `%s`: not weight, slice, period, budget, deadline or extra, = and a number, once",
-			      word);
-			return;
-		}
-	if (!fits_rules(g, vcpu, &to))
+	if (!read_keys(s, &to) || !fits_rules(g, vcpu, &to))
 		return;
 	err = params_change(g->id, vcpu, &to);
 	if (err == -EBUSY)

@@ -50,6 +50,7 @@ static struct {
 	bool again; /* tracing goes on afterwards */
 	unsigned int line, guest, cpu;
 	u64 at, end; /* of that CPU's ring */
+	u64 now;     /* as its first line has it */
 	u64 nr, nr_lost;
 } dump;
 
@@ -115,20 +116,25 @@ int trace_set(bool on)
 	return err;
 }
 
+static const struct trace_record *record_at(u64 at)
+{
+	return &rings[dump.cpu * nr_records + at % nr_records];
+}
+
 /*
  * The ring of dump.cpu, from its oldest record. Its CPU may be writing one
  * that it began before tracing was stopped: over the oldest of a full ring,
- * which is left out.
+ * which is left out. If it took the time of it after the dump had, so is that.
  */
 static void first_of(void)
 {
 	const struct trace_ring *t = &cpus[dump.cpu].trace;
-	u64 nr;
 
 	dump.end = load_acquire(&t->next);
-	nr = min(dump.end - t->first, nr_records - 1);
-	dump.at = dump.end - nr;
-	dump.nr += nr;
+	dump.at = dump.end - min(dump.end - t->first, nr_records - 1);
+	while (dump.end != dump.at && record_at(dump.end - 1)->tick > dump.now)
+		dump.end--;
+	dump.nr += dump.end - dump.at;
 	dump.nr_lost += dump.at - t->first;
 }
 
@@ -153,8 +159,7 @@ bool trace_is_dumping(void)
 
 static void put_record(char *line, size_t size)
 {
-	const struct trace_record *r =
-		&rings[dump.cpu * nr_records + dump.at++ % nr_records];
+	const struct trace_record *r = record_at(dump.at++);
 	char who[12] = "-";
 
 	if (r->vcpu != NOBODY)
@@ -183,10 +188,11 @@ bool trace_dump_line(char *line, size_t size)
 	if (!trace_is_dumping())
 		return false;
 	if (!dump.line++) {
+		dump.now = time_now();
 		fmt_snprintf(
 			line, size,
 			"trace: begin freq %lu cpus %u now %lx until %lx was %s",
-			time_freq(), nr_cpus, time_now(), stopped,
+			time_freq(), nr_cpus, dump.now, stopped,
 			dump.again ? "on" : "off");
 		first_of();
 		return true;

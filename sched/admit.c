@@ -213,14 +213,25 @@ static const struct rule {
 static_assert(sizeof(struct sched_params) == NR_PARAMS * sizeof(u32),
 	      "nothing between them");
 
+const char *admit_range(unsigned int n, char why[ADMIT_WHY])
+{
+	fmt_snprintf(why, ADMIT_WHY, "must be %u to %u", rules[n].lo,
+		     rules[n].hi);
+	return rules[n].name;
+}
+
 const char *admit_check(const struct sched_params *p, char why[ADMIT_WHY])
 {
 	const u32 *val = &p->weight;
 
 	for (unsigned int i = 0; i < NR_PARAMS; i++) {
 		/* Of a round-robin vCPU what is of a deadline is 0. */
-		if ((i >= PERIOD && !val[i]) ||
-		    (val[i] >= rules[i].lo && val[i] <= rules[i].hi))
+		bool none = i >= PERIOD && !val[i];
+
+		/* With the other two it is told, if only as the period. */
+		if (i == DEADLINE && p->budget_us && p->period_us)
+			none = false;
+		if (none || (val[i] >= rules[i].lo && val[i] <= rules[i].hi))
 			continue;
 		fmt_snprintf(why, ADMIT_WHY, "%u: must be %u to %u", val[i],
 			     rules[i].lo, rules[i].hi);

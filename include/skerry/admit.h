@@ -45,6 +45,8 @@ u64 admit_demand(const struct sched_params *set, unsigned int n, u64 t);
  */
 #define ADMIT_WHY 64
 const char *admit_check(const struct sched_params *p, char why[ADMIT_WHY]);
+/* The property of the n-th member of struct sched_params, and its range. */
+const char *admit_range(unsigned int n, char why[ADMIT_WHY]);
 /* For a line of what there is. */
 #define ADMIT_TEXT 96
 void admit_text(const struct sched_params *p, char text[ADMIT_TEXT]);

@@ -4,6 +4,7 @@ hypervisor, booting it, and the rules that every run must satisfy."""
 import contextlib
 import fcntl
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -215,6 +216,21 @@ def expect_tap(result, prefix):
 
 def expect_selfcheck(result, prefix):
     expect(result, rf"^\(d{prefix}\) SELFCHECK ok", 1)
+
+
+def wakes(result, d):
+    """EL2's record of guest d at its end: wake-ups, the longest until it ran,
+    and how many by the power of two below which that was (both in ns). These
+    may take more than a line."""
+    head = rf"^\(sk\) d{d} \S+: woken"
+    first = result.matching(rf"{head} \d+ times, at worst in \d+ ns: ")
+    assert len(first) == 1, report(result, f"d{d}: {first}")
+    woken, worst = map(int, re.findall(r" (\d+) ", first[0])[:2])
+    within = {int(ns): int(nr)
+              for line in first + result.matching(head + ": ")
+              for nr, ns in re.findall(r" (\d+) within (\d+) ns", line)}
+    assert sum(within.values()) == woken, report(result, f"d{d}: {within}")
+    return woken, worst, within
 
 
 def expect_clean(result):

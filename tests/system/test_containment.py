@@ -12,7 +12,7 @@ import re
 import pytest
 
 from harness import (Boot, Guest, bare, expect, expect_not, expect_status,
-                     report, systest)
+                     report, systest, wakes)
 
 WEIGHT = 4096			# of the control loop; hostile has 256
 SETTLE = 15000			# us; an attack begins after its vCPUs' slices
@@ -104,22 +104,10 @@ def expect_within(result, what):
     assert order == sorted(order), report(result, f"order {order}")
 
 
-def record(result):
-    """EL2's own: wakes of the loop, the longest until it ran, and how many by
-    the power of two below which that was (both in ns)."""
-    line = result.lines[line_of(result, r"^\(sk\) d2 rt: woken ")]
-    woken, worst = re.search(r"woken (\d+) times, at worst in (\d+) ns",
-                             line).groups()
-    within = {int(ns): int(nr)
-              for nr, ns in re.findall(r"(\d+) within (\d+) ns", line)}
-    assert sum(within.values()) == int(woken), report(result, line)
-    return int(woken), int(worst), within
-
-
 def expect_record(result, periods, late_us):
     """It was woken for each period, and ran before that was missed. An
     interrupt that EL2 was late to take counts from when the timer was due."""
-    woken, worst, _ = record(result)
+    woken, worst, _ = wakes(result, 2)
     assert woken >= periods, report(result, f"{woken} wakes")
     assert worst < 1000 * late_us, report(result, f"{worst} ns")
 
@@ -218,7 +206,7 @@ def test_can_fail():
     expect(result, r"^\(d2\) not ok 1 - rt: [1-9]\d* of 50 periods missed$", 1)
     expect(result, r"^\(d2\) not ok 2 - rt: latest start \d+ ns", 1)
     # EL2 says the same: ready for more than a period, or not even woken.
-    woken, worst, within = record(result)
+    woken, worst, within = wakes(result, 2)
     assert worst > 1000000, report(result, f"{worst} ns")
     late = sum(nr for ns, nr in within.items() if ns >= 2000000)
     assert late + max(0, 50 - woken) >= 10, report(result, f"{within}")

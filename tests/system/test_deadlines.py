@@ -12,7 +12,7 @@ import re
 import pytest
 
 from harness import (ALL_STARTED, Boot, Guest, bare, expect, expect_clean,
-                     expect_not, expect_tap, linux, report, systest)
+                     expect_not, expect_tap, linux, report, systest, wakes)
 
 CPU = "cortex-a53,cntfrq=1000000000"	# a tick is a nanosecond
 LONG = 4
@@ -66,7 +66,7 @@ def expect_kept(result, d, periods, worst_ns, missed, first=True):
     its end the guest does more than in a period."""
     expect(result, rf"^\(d{d}\) ok 1 - rt: 0 of {periods} periods missed$", 1)
     expect_tap(result, d)
-    woken, worst, *_ = figures(result, d, "woken ")
+    woken, worst, _ = wakes(result, d)
     assert woken >= periods, report(result, f"d{d}: {woken} wakes")
     assert worst <= worst_ns, report(result, f"d{d}: {worst} ns")
     count, _ = figures(result, d, "deadline missed ")
@@ -111,7 +111,7 @@ def test_can_fail():
     result = boot("can-fail", [rt(200, how="skerry,weight = <64>;"),
                                *hogs(500)])
     expect(result, r"^\(d1\) not ok 1 - rt: [1-9]\d* of 200 periods missed$", 1)
-    _, worst, *_ = figures(result, 1, "woken ")
+    _, worst, _ = wakes(result, 1)
     assert worst > 1000000, report(result, f"{worst} ns")
     result = boot("can-fail-budget", [rt(200, how=server(1000, 190)),
                                       *hogs(300)])
@@ -343,6 +343,6 @@ def test_worker():
     expect_clean(result)
     expect_tap(result, 1)
     expect(result, r"^\(sk\) d[23] lives.: reset$", 2)
-    woken, worst, *_ = figures(result, 1, "woken ")
+    woken, worst, _ = wakes(result, 1)
     assert woken >= 4000, report(result, f"{woken} wakes")
     assert worst <= WORKER, report(result, f"{worst} ns")

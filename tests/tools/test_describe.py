@@ -83,19 +83,44 @@ def ours(root):
         f"{s.deadline_us or s.period_us},{s.extra_time}" for s in vcpus)]
 
 
-def test_alike():
+def theirs(roots):
+    """A line of each."""
     with open(os.path.join(TOP, "build/.test-lock"), "w",
               encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(["make", "-s", "-C", TOP, PROGRAM], check=True)
+    lines = subprocess.run(
+        [os.path.join(TOP, PROGRAM)], input=b"".join(map(fdt.build, roots)),
+        stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
+    assert len(lines) == len(roots)
+    return lines
+
+
+def test_alike():
     rng = random.Random(1)
     trees = [tree(rng) for _ in range(TREES)]
-    lines = subprocess.run(
-        [os.path.join(TOP, PROGRAM)], input=b"".join(map(fdt.build, trees)),
-        stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
-    assert len(lines) == TREES
+    lines = theirs(trees)
     for root, line in zip(trees, lines):
         assert line in ours(root), {n.path: n.props for n in root.walk()}
     reasons = {re.sub(r"\d+", "N", line) for line in lines}
     accepted = sum(not line.startswith("refused") for line in lines)
     assert accepted > TREES / 10 and len(reasons) > 30, (accepted, reasons)
+
+
+def test_flag():
+    """Of all that is none the same is said, by both."""
+    values = [b"yes\0", b"no\0", b"true\0", bytes(3), bytes(8), cell(2),
+              cell(0xffffffff), cell(0x01000000), bytes(5)]
+    roots = [tree(random.Random(2)) for _ in values]
+    for root, value in zip(roots, values):
+        guest = root.nodes["chosen"].nodes["g"]
+        for node in list(guest.nodes):
+            if node != "kernel":
+                del guest.nodes[node]
+        guest.props.update({"skerry,period-us": cell(100),
+                            "skerry,budget-us": cell(10),
+                            "skerry,extra-time": value})
+        guest.props.pop("skerry,wfi", None)
+    want = "refused: g: skerry,extra-time: is a flag: by itself, or <0> or <1>"
+    assert theirs(roots) == [want] * len(values)
+    assert [ours(r) for r in roots] == [[want]] * len(values)

@@ -298,6 +298,49 @@ def test_constrained(work):
         "  d3.0 sensor 200 of every 4000 us within 450: 200 us")]
 
 
+PINNED = "".join(f" v{n} {{ compatible = \"xen,vcpu\"; id = <{n}>; "
+                 "hard-affinity = \"0\"; };" for n in range(8))
+
+
+def test_too_many(work):
+    """The 65th, and all the others by their names."""
+    done = check(work, *((f"g{n}", 8, "skerry,budget-us = <10>; "
+                          f"skerry,period-us = <10000>;{PINNED}")
+                         for n in range(1, 10)))
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"mkboot: over.dts: {l}" for l in (
+        "/chosen/g9: skerry,budget-us: CPU 0 would have 65 deadline vCPUs, "
+        "at most 64:",
+        *(f"  d{n}.{v} g{n} 10 of every 10000 us: 0.1000 %"
+          for n in range(1, 9) for v in range(8)),
+        "  d9.0 g9 10 of every 10000 us: 0.1000 %")]
+
+
+def test_too_long(work):
+    """Exactly 100 %, of periods without common divisors, and one deadline
+    before its period's end."""
+    periods = [a * (a + 1) for a in range(3000, 3063)] + [3063]
+    deadlines = periods[:-1] + [3062]
+    guests = [(f"g{n}", 8, "".join(
+        f" v{v} {{ compatible = \"xen,vcpu\"; id = <{v}>; hard-affinity = "
+        f"\"0\"; skerry,budget-us = <3000>; skerry,period-us = "
+        f"<{periods[8 * n + v]}>; skerry,deadline-us = "
+        f"<{deadlines[8 * n + v]}>; }};" for v in range(8)))
+        for n in range(8)]
+    done = check(work, *guests)
+    assert done.returncode == 1
+    # Beside what is said of the worker's time.
+    said = [l for l in done.stderr.splitlines() if "warning" not in l]
+    assert said == [f"mkboot: over.dts: {l}" for l in (
+        "/chosen/g7: skerry,deadline-us: CPU 0 would need 100.0000 % of its "
+        "time, and cannot be shown to suffice within 20000 steps; periods "
+        "that are multiples of each other help:",
+        *(f"  d{n // 8 + 1}.{n % 8} g{n // 8} 3000 of every {periods[n]} us "
+          f"within {deadlines[n]}: "
+          f"{percent(math.ceil(Fraction(3000 * WHOLE, periods[n])))}"
+          for n in range(64)))]
+
+
 def test_board_not_known(work):
     done = check(work, ("over", 3, OVER), args=[])
     assert (done.returncode, done.stderr) == (0, "")

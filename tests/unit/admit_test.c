@@ -463,13 +463,36 @@ static void test_check(void **state)
 	      0);
 	WRONG("budget-us", "801: must be at most the deadline of 800 us", 1,
 	      100, 1000, 801, 800, 0);
-	WRONG("budget-us", "10: must be at most the deadline of 0 us", 1, 100,
-	      1000, 10, 0, 0);
+	WRONG("deadline-us", "0: must be 10 to 10000000", 1, 100, 1000, 10, 0,
+	      0);
+	/* What it is for is missing. */
+	WRONG("period-us", "missing", 1, 100, 0, 10, 0, 0);
 	WRONG("deadline-us", "1001: must be at most the period of 1000 us", 1,
 	      100, 1000, 10, 1001, 0);
 	WRONG("extra-time", "2: must be 0 to 1", 1, 100, 1000, 10, 1000, 2);
 	WRONG("budget-us", "4294967295: must be 10 to 10000000", 1, 100, 1000,
 	      ~0U, 1000, 0);
+}
+
+static void test_range(void **state)
+{
+	static const char *const want[] = {
+		"skerry,weight: must be 1 to 65535",
+		"skerry,slice-us: must be 100 to 1000000",
+		"skerry,period-us: must be 100 to 10000000",
+		"skerry,budget-us: must be 10 to 10000000",
+		"skerry,deadline-us: must be 10 to 10000000",
+		"skerry,extra-time: must be 0 to 1",
+	};
+	char why[ADMIT_WHY], text[100];
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(want); i++) {
+		const char *prop = admit_range(i, why);
+
+		snprintf(text, sizeof(text), "%s: %s", prop, why);
+		assert_string_equal(text, want[i]);
+	}
 }
 
 static void is_told(struct sched_params p, const char *want)
@@ -539,6 +562,7 @@ int main(void)
 		cmocka_unit_test_setup(test_extremes, setup),
 		cmocka_unit_test_setup(test_steps, setup),
 		cmocka_unit_test_setup(test_check, setup),
+		cmocka_unit_test_setup(test_range, setup),
 		cmocka_unit_test_setup(test_text, setup),
 		cmocka_unit_test_setup(test_change, setup),
 	};

@@ -87,6 +87,7 @@ sched-srcs := $(addprefix sched/,sched.c rr.c deadline.c) lib/heap.c \
 unit-sched_test := $(sched-srcs) kernel/time.c kernel/cpu.c
 unit-admit_test := sched/admit.c lib/fmt.c
 unit-sched_life_test := $(unit-sched_test)
+unit-pvtime_life_test := $(unit-sched_test) $(unit-pvtime_test)
 unit-sched_random_test := $(unit-sched_test)
 unit-deadline_test := $(unit-sched_test)
 unit-deadline_life_test := $(unit-sched_test)

@@ -23,6 +23,9 @@ struct props {
 #define NATIVE 0xfffffff1
 #define TRAP   0xfffffff2
 #define SHORT  0xfffffff3
+#define YES    0xfffffff4
+#define NO     0xfffffff5
+#define TWO    0xfffffff6
 /* The properties of a node, of those below. */
 #define P(...)	    ((const struct props[]){__VA_ARGS__{NULL, 0}})
 #define WEIGHT(n)   {"skerry,weight", n},
@@ -48,6 +51,12 @@ static void write_props(const struct props *p)
 			gen_prop(p->name, "trap", 5);
 		else if (p->val == SHORT)
 			gen_prop(p->name, "\1", 1);
+		else if (p->val == YES)
+			gen_prop(p->name, "yes", 4);
+		else if (p->val == NO)
+			gen_prop(p->name, "no", 3);
+		else if (p->val == TWO)
+			gen_prop(p->name, "\0\0\0\0\0\0\0\1", 8);
 		else
 			gen_cells(p->name, p->val);
 }
@@ -188,10 +197,6 @@ static void test_ranges(void **state)
 	       PERIOD(100) BUDGET(10) DEADLINE(0));
 	refuse("rt: skerry,deadline-us: 10000001: must be 10 to 10000000",
 	       PERIOD(100) BUDGET(10) DEADLINE(10000001));
-	refuse("rt: skerry,extra-time: 2: must be 0 to 1",
-	       PERIOD(100) BUDGET(10) EXTRA(2));
-	refuse("rt: skerry,extra-time: must be one cell",
-	       PERIOD(100) BUDGET(10) EXTRA(SHORT));
 	refuse("rt: skerry,period-us: must be one cell",
 	       PERIOD(EMPTY) BUDGET(10));
 	refuse2("rt/v2: skerry,budget-us: 0: must be 10 to 10000000",
@@ -199,6 +204,20 @@ static void test_ranges(void **state)
 	refuse2("rt/v2: skerry,weight: 65536: must be 1 to 65535",
 		WEIGHT(65536));
 	refuse2("rt/v2: skerry,wfi: unknown property", WFI(TRAP));
+}
+
+/* What is no flag is not told of as a number: it may be a word. */
+static void test_flag(void **state)
+{
+	static const uint32_t wrong[] = {2, ~0U, YES, NO, SHORT, TWO, TRAP};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
+		refuse("rt: skerry,extra-time: is a flag: by itself, or <0> or <1>",
+		       PERIOD(100) BUDGET(10) EXTRA(wrong[i]));
+		refuse2("rt/v2: skerry,extra-time: is a flag: by itself, or <0> or "
+			"<1>",
+			PERIOD(100) BUDGET(10) EXTRA(wrong[i]));
+	}
 }
 
 static void test_together(void **state)
@@ -265,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_of_all), cmocka_unit_test(test_of_one),
 		cmocka_unit_test(test_ranges), cmocka_unit_test(test_together),
 		cmocka_unit_test(test_blame),  cmocka_unit_test(test_wfi),
+		cmocka_unit_test(test_flag),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,89 @@ static void test_held(void **state)
 	reserved_ppm = 0;
 }
 
+/* Any vCPU of it, but one that has a budget, and on the worker's CPU. */
+static void test_held_vcpu(void **state)
+{
+	static const struct {
+		unsigned int budgets; /* of which vCPUs; 0 and 4 are on CPU 0 */
+		bool held;
+	} table[] = {
+		{0x00, false}, {0x01, true},  {0x02, false},
+		{0x08, false}, {0x10, true},  {0x20, false},
+		{0x12, true},  {0xee, false}, {0xff, true},
+	};
+
+	(void)state;
+	reserved_ppm = 900001;
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
+		struct describe_guest *g;
+
+		setup(NULL);
+		g = add("a", RESTART_ALWAYS);
+		g->nr_vcpus = CONFIG_MAX_VCPUS;
+		for (unsigned int n = 0; n < g->nr_vcpus; n++)
+			g->sched[n].budget_us = table[i].budgets >> n & 1;
+		add("b", RESTART_ALWAYS);
+		assert_true(boots());
+		assert_int_equal(strstr(trace, "start1") >
+					 strstr(trace, "start2"),
+				 table[i].held);
+		in_phase(1, GUEST_LIVE);
+	}
+	reserved_ppm = 0;
+}
+
+static unsigned int what;
+
+static void orders_held(struct domain *d)
+{
+	static int (*const give[])(unsigned int id) = {guest_destroy,
+						       guest_restart};
+
+	if (d->id != 2)
+		return;
+	assert_true(guests[1].held);
+	assert_int_equal(guest_start(1), -EBUSY);
+	assert_int_equal(give[what](1), 0);
+}
+
+static void start_all(void)
+{
+	guest_read(&machine);
+	guest_start_all();
+}
+
+/* Once it runs the worker may have no time: it is carried out before. */
+static void test_held_orders(void **state)
+{
+	static const enum stop_reason why[] = {STOP_DESTROY, STOP_RESTART};
+
+	(void)state;
+	reserved_ppm = 900001;
+	for (what = 0; what < ARRAY_SIZE(why); what++) {
+		setup(NULL);
+		add("a", RESTART_ALWAYS)->sched[0].budget_us = 10;
+		add("b", RESTART_ALWAYS);
+		add("c", RESTART_ALWAYS)->sched[0].budget_us = 10;
+		on_load = orders_held;
+		assert_true(returns(start_all));
+		in_phase(1, GUEST_LIVE);
+		assert_true(domain_is_stopping(guests[1].d));
+		assert_int_equal(guests[1].d->stop_reason, why[what]);
+		assert_false(domain_is_stopping(guests[3].d));
+		forget();
+		leaves(&guests[1]);
+		advance(now + SECOND);
+		in_phase(1, what ? GUEST_LIVE : GUEST_DOWN);
+		in_phase(3, GUEST_LIVE);
+		assert_true(has_logged(what ? "d1 a: restarted|"
+					    : "d1 a: destroyed|"));
+		assert_int_equal(guests[1].nr_starts, 1 + what);
+		assert_int_equal(guests[1].order, ORDER_NONE);
+	}
+	reserved_ppm = 0;
+}
+
 /* Numbers are by the order of the tree; the refused keep theirs. */
 static void test_refused(void **state)
 {
@@ -554,6 +637,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_start, setup),
 		cmocka_unit_test_setup(test_held, setup),
+		cmocka_unit_test_setup(test_held_vcpu, setup),
+		cmocka_unit_test_setup(test_held_orders, setup),
 		cmocka_unit_test_setup(test_refused, setup),
 		cmocka_unit_test_setup(test_fails, setup),
 		cmocka_unit_test_setup(test_fails_with_order, setup),

@@ -113,6 +113,67 @@ static void test_report(void **state)
 			    "d1 web: off|= all guests are off|");
 }
 
+/* All numbers of a line of wake-ups, each of them whole. */
+static unsigned int read_wakes(const char *line, unsigned int n, u64 want)
+{
+	const char *at = strstr(line, ": ");
+
+	for (; at; at = strstr(at, ", "), n++) {
+		u64 nr, ns;
+		int len;
+
+		at += 2;
+		assert_int_equal(sscanf(at, "%lu within %lu ns%n", &nr, &ns,
+					&len),
+				 2);
+		assert_true(at[len] == ',' || !at[len]);
+		assert_int_equal(nr, want);
+		/* As long as 64 bits hold it. */
+		if (n < 53)
+			assert_int_equal(ns, 2000UL << n);
+	}
+	return n;
+}
+
+/* On as many lines as it takes, none of which the console cuts. */
+static void test_report_all(void **state)
+{
+	static const char head[] = "d1 a-name-that-has-31-characters-x: woken";
+	static const u64 counts[] = {1, 100000, ~0UL};
+
+	(void)state;
+	for (unsigned int k = 0; k < ARRAY_SIZE(counts); k++) {
+		unsigned int n = 0, nr_heads = 0;
+
+		setup(NULL);
+		add(head + 3, RESTART_NEVER);
+		assert_true(boots());
+		guests[1].d->vcpus[0]->sched.worst_wake = 1UL << 53;
+		for (unsigned int i = 0; i < SCHED_WAKES; i++)
+			guests[1].d->vcpus[0]->wakes[i] = counts[k];
+		forget();
+		ends(&guests[1], STOP_OFF);
+		for (char *s = strtok(logged, "|"); s; s = strtok(NULL, "|")) {
+			u64 nr, ns;
+
+			assert_true(strlen(s) < CONSOLE_LINE);
+			if (strncmp(s, head, strlen(head)))
+				continue;
+			s += strlen(head);
+			if (sscanf(s, " %lu times, at worst in %lu ns", &nr,
+				   &ns) == 2) {
+				/* Of all, and once. */
+				assert_int_equal(n | nr_heads++, 0);
+				assert_int_equal(nr, SCHED_WAKES * counts[k]);
+				assert_int_equal(ns, 1000UL << 53);
+			}
+			n = read_wakes(s, n, counts[k]);
+		}
+		assert_int_equal(nr_heads, 1);
+		assert_int_equal(n, SCHED_WAKES);
+	}
+}
+
 /* Of a crash the vCPU that did; of a watchdog's those that ran, or should. */
 static void test_dump(void **state)
 {
@@ -488,6 +549,7 @@ int main(void)
 		cmocka_unit_test_setup(test_policy, setup),
 		cmocka_unit_test_setup(test_end, setup),
 		cmocka_unit_test_setup(test_report, setup),
+		cmocka_unit_test_setup(test_report_all, setup),
 		cmocka_unit_test_setup(test_dump, setup),
 		cmocka_unit_test_setup(test_delays, setup),
 		cmocka_unit_test_setup(test_limit, setup),

@@ -115,6 +115,11 @@ static void test_no_extra(void **state)
 
 	(void)state;
 	boot_two(RESTART_NEVER);
+	/* Of one without a budget it has. */
+	assert_int_equal(params_change(1, 1, &weight), 0);
+	work_all();
+	assert_string_equal(logged, "= d1.1 web: weight 5, slice 1000 us|");
+	forget();
 	assert_int_equal(orders(0, 300, 1000), 0);
 	work_all();
 	assert_string_equal(logged, "= d1.0 web: deadline 300/1000 us|");

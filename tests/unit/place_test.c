@@ -138,6 +138,15 @@ static void test_deadline(void **state)
 	place_free(2);
 	place_free(4);
 	has(0, 0, 0, 0);
+	/* Nor on the one before the last, though least of it is taken. */
+	add(7, 2, 500, 1000, 1000);
+	add(7, 4, 600, 1000, 1000);
+	is_on(7, "12");
+	for (unsigned int i = 0; i < 3; i++)
+		add(8, 7, 100, 1000, 1000);
+	is_on(8, "012");
+	place_free(7);
+	place_free(8);
 	/* Of those that leave as much. */
 	add(5, ~0UL, 0, 0, 0)->weight = 10;
 	add(5, ~0UL, 0, 0, 0)->weight = 5;
@@ -277,53 +286,114 @@ static void test_late(void **state)
 	is_on(3, "0");
 }
 
+/* What is to be logged next. */
+static char wanted[sizeof(logged)];
+
+static __printf(1, 2) void want(const char *fmt, ...)
+{
+	size_t n = strlen(wanted);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(wanted + n, sizeof(wanted) - n, fmt, ap);
+	va_end(ap);
+}
+
+#define MANY (ADMIT_MAX / CONFIG_MAX_VCPUS) /* guests that have as many */
+
+/* Those of the guests that fill CPU 0, after a mark. */
+static void want_many(const char *mark)
+{
+	for (unsigned int id = 1; id <= MANY; id++)
+		for (unsigned int i = 0; i < CONFIG_MAX_VCPUS; i++)
+			want("%s  d%u.%u g%u 10 of every 10000 us: 0.1000 %%|",
+			     mark, id, i, id);
+}
+
+/* More than admission has room for: each of them is named all the same. */
 static void test_many(void **state)
 {
-	unsigned int n = 0;
-
 	(void)state;
-	nr_cpus = 1;
-	for (unsigned int id = 1; n < ADMIT_MAX; id++) {
-		for (unsigned int i = 0; i < CONFIG_MAX_VCPUS; i++, n++)
+	nr_cpus = 2;
+	for (unsigned int id = 1; id <= MANY; id++) {
+		for (unsigned int i = 0; i < CONFIG_MAX_VCPUS; i++)
 			add(id, 1, 10, 10000, 10000);
 		assert_int_equal(place_guest(id, &guest[id]), 0);
 	}
 	has(64000, 0, 0, 0);
-	add(CONFIG_MAX_DOMAINS, 1, 10, 10000, 10000);
-	refuses(CONFIG_MAX_DOMAINS,
-		"refused: g16: skerry,budget-us: CPU 0 would have 65 deadline "
-		"vCPUs, at most 64|");
-	/* Many more by a change: no room for what tells of them either. */
-	add(CONFIG_MAX_DOMAINS, 1, 0, 0, 0);
-	guest[CONFIG_MAX_DOMAINS].sched[0].budget_us = 0;
-	assert_int_equal(place_guest(CONFIG_MAX_DOMAINS,
-				     &guest[CONFIG_MAX_DOMAINS]),
-			 0);
+	add(16, 1, 20, 10000, 10000);
+	wanted[0] = '\0';
+	want("refused: g16: skerry,budget-us: CPU 0 would have 65 deadline "
+	     "vCPUs, at most 64:|");
+	want_many("");
+	want("  d16.0 g16 20 of every 10000 us: 0.2000 %%|");
+	refuses(16, wanted);
+	/* Where another CPU was tried first, the number alone. */
+	add(15, 2, 300, 10000, 300);
+	is_on(15, "1");
+	guest[16].affinity[0] = 3;
+	guest[16].sched[0].deadline_us = 20;
+	refuses(16, "refused: g16: skerry,deadline-us: CPU 1 needs 320 us by "
+		    "300 us after a start of all:|"
+		    "  d15.0 g15 300 of every 10000 us within 300: 300 us|"
+		    "  d16.0 g16 20 of every 10000 us within 20: 20 us|"
+		    "  CPU 0 would have 65 deadline vCPUs, at most 64|");
+	/* More than one at once, by a change. */
+	guest[16].affinity[0] = 1;
+	add(16, 1, 0, 0, 0);
+	guest[16].sched[0].budget_us = 0;
+	is_on(16, "00");
 	for (unsigned int i = 0; i < 2; i++)
-		guest[CONFIG_MAX_DOMAINS].sched[i] = guest[1].sched[0];
-	assert_int_equal(place_again(CONFIG_MAX_DOMAINS), -ENOSPC);
-	assert_string_equal(logged,
-			    "= sched: not changed: g16: skerry,budget-us: CPU 0 "
-			    "would have 66 deadline vCPUs, at most 64|");
+		guest[16].sched[i] = guest[1].sched[0];
+	wanted[0] = '\0';
+	want("= sched: not changed: g16: skerry,budget-us: CPU 0 would have 66 "
+	     "deadline vCPUs, at most 64:|");
+	want_many("= ");
+	for (unsigned int i = 0; i < 2; i++)
+		want("=   d16.%u g16 10 of every 10000 us: 0.1000 %%|", i);
+	assert_int_equal(place_again(16), -ENOSPC);
+	assert_string_equal(logged, wanted);
 }
 
+/* What is not known in time is told of with all that is known. */
 static void test_long(void **state)
 {
 	(void)state;
-	nr_cpus = 1;
+	nr_cpus = 2;
 	/* 100 % together, see admit_test.c. */
 	for (u32 a = 3000; a < 3063; a++)
 		add(1 + (a - 3000) / 8, 1, 3000, a * (a + 1), a * (a + 1));
 	for (unsigned int id = 1; id < 8; id++)
 		assert_int_equal(place_guest(id, &guest[id]), 0);
 	add(8, 1, 3000, 3063, 3062);
-	logged[0] = '\0';
-	refuses(8, "refused: g8: skerry,deadline-us: CPU 0 cannot be shown to "
-		   "suffice within 20000 steps; periods that are multiples of "
-		   "each other help|");
+	logged[0] = wanted[0] = '\0';
+	want("refused: g8: skerry,deadline-us: CPU 0 would need 100.0000 %% of "
+	     "its time, and cannot be shown to suffice within 20000 steps; "
+	     "periods that are multiples of each other help:|");
+	for (u32 a = 3000; a < 3063; a++) {
+		u32 t = a * (a + 1), ppm = (3000U * ADMIT_WHOLE + t - 1) / t;
+
+		want("  d%u.%u g%u 3000 of every %u us within %u: 0.%04u %%|",
+		     1 + (a - 3000) / 8, (a - 3000) % 8, 1 + (a - 3000) / 8, t,
+		     t, ppm);
+	}
+	want("  d8.7 g8 3000 of every 3063 us within 3062: 97.9432 %%|");
+	refuses(8, wanted);
+	/* Where another CPU was tried first, one line. */
+	add(15, 2, 1000, 10000, 10000);
+	is_on(15, "1");
+	guest[8].affinity[7] = 3;
+	refuses(8, "refused: g8: skerry,budget-us: CPU 1 would need 107.9432 % "
+		   "of its time:|"
+		   "  d8.7 g8 3000 of every 3063 us: 97.9432 %|"
+		   "  d15.0 g15 1000 of every 10000 us: 10.0000 %|"
+		   "  CPU 0 would need 100.0000 % of its time, and cannot be "
+		   "shown to suffice within 20000 steps; periods that are "
+		   "multiples of each other help|");
+	guest[8].affinity[7] = 1;
 	guest[8].sched[7].deadline_us++;
 	assert_int_equal(place_guest(8, &guest[8]), 0);
-	has(ADMIT_WHOLE, 0, 0, 0);
+	has(ADMIT_WHOLE, 100000, 0, 0);
 }
 
 #define LEAVES(left)                                                           \
@@ -388,6 +458,9 @@ static void test_starved(void **state)
 	place_free(3);
 	place_free(2);
 	assert_string_equal(logged, "");
+	/* By one that takes no share beyond its budget. */
+	guest[2].sched[0].extra_time = 0;
+	warns(2, warning);
 }
 
 static void test_again(void **state)

@@ -149,6 +149,11 @@ static void test_page(void **state)
 	pool_of(PAGES);
 	map_error = -ENOMEM;
 	assert_int_equal(pvtime_part.domain_init(&d, NULL), -ENOMEM);
+	/* A page of its own behind what is smaller. */
+	pool_of(PAGES);
+	assert_ptr_equal(pool_alloc(&d.pool, 8, 8), memory);
+	assert_int_equal(pvtime_part.domain_init(&d, NULL), 0);
+	assert_ptr_equal(d.pvtime, memory + PAGE_SIZE);
 }
 
 static void test_features(void **state)

@@ -338,6 +338,7 @@ static void check_queue(unsigned int cpu)
 /* One CPU is looked at, others wake and stop its vCPUs. */
 static u64 now, host_freq;
 static void (*during_time)(void); /* what another CPU does, once */
+static void (*on_load)(struct vcpu *v);
 
 u64 time_now(void)
 {
@@ -371,6 +372,8 @@ static void host_unload(struct vcpu *v)
 }
 static void host_load(struct vcpu *v)
 {
+	if (on_load)
+		on_load(v);
 }
 
 static inline int setup(void **state)
@@ -382,6 +385,7 @@ static inline int setup(void **state)
 	now = SEC;
 	host_freq = FREQ;
 	during_time = NULL;
+	on_load = NULL;
 	host_this_cpu = &cpus[0];
 	host_reset();
 	for (unsigned int i = 0; i < NR_VCPUS; i++) {

@@ -86,6 +86,8 @@ static void test_sched_set(void **state)
 	g3->desc.sched[0] = (struct sched_params){256, 5000, 1000, 300, 800, 1};
 	sets("sched 3.0 budget=0", "3.0 -1 -1 -1 0 -1 -1");
 	sets("sched 3.0 extra=0 deadline=700", "3.0 -1 -1 -1 -1 700 0");
+	sets("sched 3.0 budget=0 deadline=0", "3.0 -1 -1 -1 0 0 -1");
+	sets("sched 3.0 budget=000000000000200", "3.0 -1 -1 -1 200 -1 -1");
 }
 
 /* One line that names what is wrong; nothing is ordered. */
@@ -116,8 +118,8 @@ static void test_sched_bad(void **state)
 		"budgets=300",
 		"budget==300",
 		"Budget=300",
-		"budget=1000000000",
-		"budget=4294967596",
+		"budget=1000000000x",
+		"=1000000000",
 		"1",
 		"budget=300=300",
 		"budget=+300",
@@ -127,7 +129,7 @@ static void test_sched_bad(void **state)
 		"0",	"2",   "x",	      "3x",
 		"3.",	"3.2", "3.x",	      "3.0x",
 		"3.-1", ".0",  "4294967299",  "3.4294967295",
-		"1.1",	"17",  "999999999.0",
+		"1.1",	"17",  "999999999.0", "3.4294967296",
 	};
 	char text[100], why[300];
 
@@ -148,6 +150,16 @@ static void test_sched_bad(void **state)
 			 nobody[i]);
 		refuses(text, why);
 	}
+	/* More than is read: the range is named as well. */
+	refuses("sched 3 period=1000 budget=1000000000",
+		"`budget=1000000000`: skerry,budget-us: must be 10 to 10000000");
+	refuses("sched 3 weight=4294967295 budget",
+		"`weight=4294967295`: skerry,weight: must be 1 to 65535");
+	refuses("sched 3.1 extra=18446744073709551617",
+		"`extra=18446744073709551617`: skerry,extra-time: must be 0 to "
+		"1");
+	refuses("sched 3 budget=999999999 period=1000",
+		"d3.0: skerry,budget-us: 999999999: must be 10 to 10000000");
 	/* Of the rules; each vCPU that is meant. */
 	refuses("sched 3 period=99 budget=10",
 		"d3.0: skerry,period-us: 99: must be 100 to 10000000");
@@ -160,6 +172,8 @@ static void test_sched_bad(void **state)
 	refuses("sched 3.1 budget=900",
 		"d3.1: skerry,budget-us: 900: must be at most the deadline of "
 		"800 us");
+	refuses("sched 3.1 deadline=0",
+		"d3.1: skerry,deadline-us: 0: must be 10 to 10000000");
 	refuses("sched 3.1 budget=0 extra=1",
 		"d3.1: skerry,extra-time: needs skerry,budget-us");
 	refuses("sched 3 deadline=900",

@@ -133,7 +133,7 @@ static void next_is(const char *want)
 
 static void dump_begins(const char *was)
 {
-	char want[80];
+	char want[96];
 
 	assert_int_equal(trace_dump(), 0);
 	snprintf(want, sizeof(want),
@@ -253,12 +253,11 @@ static void test_records(void **state)
 	/* As large as what a record holds may be. */
 	d3.id = 255;
 	v.id = 254;
-	now = ~0UL;
+	now = ~0UL - 4;
 	assert_int_equal(trace_set(true), 0);
 	trace(TRACE_REPLENISH, &v, ~0U);
-	now = 0;
 	dump_begins("on");
-	next_is("trace: c0 ffffffffffffffff replenish d255.254 ffffffff");
+	next_is("trace: c0 fffffffffffffffb replenish d255.254 ffffffff");
 	dump_ends(1, 0);
 	d3.id = 3;
 	v.id = 2;
@@ -321,6 +320,43 @@ static void test_straggler(void **state)
 		next_is(text);
 	}
 	dump_ends(NR - 1, 1);
+}
+
+/* Nor what another CPU began then, and looked at the time after the dump had. */
+static void test_late_straggler(void **state)
+{
+	static const unsigned int nrs[] = {0, 1, NR - 2, NR - 1, NR};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(nrs); i++) {
+		unsigned int nr = nrs[i], from = nr + 2 > NR ? nr + 2 - NR : 0;
+		char text[80];
+
+		boot(4);
+		assert_int_equal(trace_set(true), 0);
+		on(1);
+		for (unsigned int n = 0; n < nr; n++)
+			trace(TRACE_IRQ, NULL, n);
+		on(0);
+		assert_int_equal(trace_set(false), 0);
+		/* CPU 2's is as late as it may be, CPU 1's by one more. */
+		dump_begins("off");
+		now--;
+		on(2);
+		trace_put(TRACE_IRQ, NULL, 0xcafe);
+		on(1);
+		trace_put(TRACE_IRQ, NULL, 0xdead);
+		on(0);
+		for (unsigned int n = from; n < nr; n++) {
+			snprintf(text, sizeof(text), "trace: c1 %x irq - %x",
+				 0x1000 + n, n);
+			next_is(text);
+		}
+		snprintf(text, sizeof(text), "trace: c2 %x irq - cafe",
+			 (u32)now - 2);
+		next_is(text);
+		dump_ends(nr - from + 1, from);
+	}
 }
 
 /* It stops while it is dumped, and goes on with empty rings. */
@@ -396,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup(test_records, setup),
 		cmocka_unit_test_setup(test_wrap, setup),
 		cmocka_unit_test_setup(test_straggler, setup),
+		cmocka_unit_test_setup(test_late_straggler, setup),
 		cmocka_unit_test_setup(test_goes_on, setup),
 		cmocka_unit_test_setup(test_names, setup),
 		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),

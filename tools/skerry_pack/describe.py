@@ -268,9 +268,16 @@ class Checker:
 
     def _sched_into(self, sched, node, prop):
         name, low, high = SCHED[prop]
-        empty = name == "extra_time" and not node.props[prop]
-        setattr(sched, name, 1 if empty else
-                self._range(node, prop, low, high))
+        setattr(sched, name, self._flag(node, prop) if name == "extra_time"
+                else self._range(node, prop, low, high))
+
+    def _flag(self, node, prop):
+        """By itself; a string may have the length of a cell, too."""
+        value = node.props[prop]
+        if value in (b"", fdt.cells(0, 1), fdt.cells(1, 1)):
+            return int(value != fdt.cells(0, 1))
+        self.errors.add(node, prop, "is a flag: by itself, or <0> or <1>")
+        return None
 
     def _watchdog(self, _guest, node, prop):
         self._range(node, prop, 1, MAX_WATCHDOG_MS)
