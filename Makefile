@@ -39,7 +39,7 @@ help:
 	@echo 'make model            the life cycle and wakes under spin; see docs/model.md'
 	@echo 'make mutants          changed FITs: none may be another guest (MUTANTS= SEED=)'
 	@echo 'make fuzz             the parsers under libFuzzer (FUZZ_RUNS=)'
-	@echo 'make soak             both of these, and lives of guests, for an hour or more'
+	@echo 'make soak             both of these, 100,000 task sets and lives of guests: an hour or more'
 	@echo 'make coverage         unit tests, and the lines of EL2 that they run'
 	@echo 'make size             text, data, bss and lines against the budget'
 	@echo 'make BOARD_defconfig  choose the configuration of a board'
