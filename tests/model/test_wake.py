@@ -38,6 +38,7 @@ MUTATIONS = {
     "ASK_UNCHECKED": ("POST=2", "K1=1 K2=2"),
     "SERVER_NOT_FIRST": ("POST=1",),
     "FIRST_NOT_ASKED": ("POST=1", "K0=1"),
+    "END_NOT_LOOKED_AT": ("POST=1", "K0=3"),
     "RETURN_NOT_ASKED": ("POST=1", "K1=1"),
     "EXTRA_NOT_ASKED": ("POST=1", "K0=3 K2=1"),
     "DEFERRED_KEPT": ("PAUSE=1",),

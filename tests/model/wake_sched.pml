@@ -174,8 +174,12 @@ inline make_ready(v)
 		:: cur != NOBODY && !vcpu[cur].serves -> yes = 1
 		:: cur != NOBODY -> yes = 0
 		fi;
-#if !MUTATE_FIRST_NOT_ASKED
-		yes = yes || first;
+#if MUTATE_END_NOT_LOOKED_AT
+		yes = yes || (first && !(cur != NOBODY && vcpu[cur].serves));
+#elif !MUTATE_FIRST_NOT_ASKED
+		/* A server with an end waits with a trap, and its end is set. */
+		yes = yes || (first && !(cur != NOBODY && vcpu[cur].serves &&
+					 cpu[CPU_OF(v)].slice));
 #endif
 #if !MUTATE_EXTRA_NOT_ASKED
 		yes = yes || cpu[CPU_OF(v)].root == v

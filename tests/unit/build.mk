@@ -1,3 +1,4 @@
+wrap = -Wl,--wrap=$1
 unit-fdt := $(addprefix third_party/libfdt/,fdt.c fdt_ro.c fdt_rw.c fdt_sw.c \
   fdt_wip.c fdt_addresses.c fdt_check.c fdt_strerror.c)
 unit-machine_test := kernel/machine.c kernel/dt.c lib/fmt.c $(unit-fdt)
@@ -98,18 +99,24 @@ unit-sched_smp_test := $(unit-sched_test)
 unit-cflags-sched_smp_test := -DHOST_THREADS -pthread
 unit-sched_sim_test := $(unit-sched_test) sched/admit.c lib/fmt.c
 # Many sets, so fast; some of them once more with the sanitizers.
-unit-cflags-sched_sim_test := -O2 -fno-sanitize=all
+sim-wrap := $(foreach f,wake resume credit,$(call wrap,server_$f))
+unit-cflags-sched_sim_test := -O2 -fno-sanitize=all $(sim-wrap)
 unit-sched_sim_san_test := $(unit-sched_sim_test)
+unit-cflags-sched_sim_san_test := $(sim-wrap)
 $O/unit/sched_sim_san_test: tests/unit/sched_sim_test.c
-# For tests/tools/test_sched_rules.py: all but the scheduler, and the flags.
+# For tests/tools/test_sched_rules.py: tests without the scheduler, and flags.
+sched-mutants := $(addsuffix _test,deadline_life deadline_toll deadline_jitter \
+  deadline sched_life deadline_random sched sched_random sched_sim)
 sched-mutant-flags = $(filter-out -fsan% -fno-san% -M%,$(unit-cflags)) -O2 -w
-sched-mutant: $(hdr)
-	$Qmkdir -p $O/mutant/sched
-	$Q$(HOSTCC) $(sched-mutant-flags) -r -nostdlib -o $O/mutant/sched/rest.o \
-	  tests/unit/sched_sim_test.c \
-	  $(filter-out $(addprefix sched/,sched.c rr.c deadline.c),$(unit-sched_sim_test))
+$O/mutant/sched/%.o: tests/unit/%.c $(filter-out $(addprefix sched/,sched.c rr.c \
+  deadline.c),$(unit-sched_test)) $(hdr) sched-mutant-always
+	$Qmkdir -p $(@D)
+	$Q$(HOSTCC) $(sched-mutant-flags) -r -nostdlib -o $@ $(filter %.c,$^)
+$O/mutant/sched/sched_sim_test.o: sched/admit.c lib/fmt.c
+sched-mutant: $(sched-mutants:%=$O/mutant/sched/%.o)
 	$Qprintf '%s\n' $(sched-mutant-flags) >$O/mutant/sched/flags
-.PHONY: sched-mutant
+	$Qprintf '%s\n' $(sim-wrap) >$O/mutant/sched/sched_sim_test.flags
+.PHONY: sched-mutant sched-mutant-always
 unit-sched_scale_test := $(unit-sched_test)
 unit-cflags-sched_scale_test := -O2 -fno-sanitize=all \
   -fsanitize-coverage=trace-pc
@@ -177,7 +184,6 @@ $O/host/mbedtls/md.o: lib/mbedtls/md.c lib/mbedtls/config.h $(hdr) Makefile
 	$(call run,HCC) $(HOSTCC) $(tls-host-flags) -c -o $@ $<
 $(tls-host): $(patsubst third_party/%.c,$O/host/%.o,$(tls:lib/%=third_party/%))
 	$(call run,AR ) ar rcs $@ $^
-wrap = -Wl,--wrap=$1
 fit-cflags := $(host-tls) -I$O/unit/fit '-DFITS="$O/unit/fit/"'
 unit-verify_test := kernel/verify.c kernel/sha256.c $(tls-host)
 unit-cflags-verify_test := $(fit-cflags) \

@@ -40,7 +40,7 @@ enum mix { ROUND_ROBIN, IMPLICIT, CONSTRAINED, BOTH };
 
 static void place(unsigned int nr, enum mix mix)
 {
-	sim_begin();
+	sim_begin(0, false);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct sched_params p = {.weight = (u32)(1 + below(1000)),
 					 .slice_us = 1000};

@@ -36,27 +36,55 @@ static struct sim_vcpu {
 	u64 work;    /* until it does something */
 	u64 due;     /* the job's end */
 	u64 ran;
-	s64 low, lowest;	/* of sim_excess() at its wakes, and ever */
-	u64 anchor, anchor_ran; /* one of its wakes */
+	s64 used;	  /* of budgets: with what it paid, less what it got */
+	u64 purse;	  /* paid for this wake, and not given to anyone yet */
+	u64 nr_free;	  /* wakes since `from` that cost nothing */
+	u64 load;	  /* of the CPU, which is sim.hyper, from: */
+	u64 from, was;	  /* and what it was before */
+	u64 since, share; /* its share up to then, times sim.hyper */
+	u64 biggest, least; /* budget and period that it has had */
+	s64 low, lowest;    /* of sim_excess() at its wakes, and ever */
+	u64 anchor;	    /* one of its wakes */
+	s64 anchor_used;
 } sims[NR_VCPUS];
 
 static struct sim {
 	unsigned int nr; /* vCPUs */
+	u64 hyper;	 /* all periods divide it; 0: shares do not count */
 	u64 end;
 	bool missed;
 	u64 nr_jobs, nr_exact; /* those that keep, and end with their time */
-	u64 nr_events, idle;
+	u64 nr_events, idle, nr_paid, nr_given, nr_sets;
 } sim;
 
-static inline void sim_begin(void)
+/* With EL2's tolls and slack as they ship, or without. */
+static inline void sim_begin(u64 hyper, bool tolls)
 {
 	memset(&sim, 0, sizeof(sim));
+	sim.hyper = hyper;
+	host_tolls = tolls;
 	memset(sims, 0, sizeof(sims));
 	now = SIM_BASE;
 	host_freq = SIM_FREQ;
 	during_time = NULL;
 	host_this_cpu = &cpus[0];
 	host_reset();
+}
+
+/* What its parameters promise it, from then on. */
+static inline void sim_task(struct sim_vcpu *s, u64 from)
+{
+	const struct sched_params *p = &s->params;
+
+	s->task = (struct sim_task){p->budget_us, p->period_us, p->deadline_us};
+	if (!p->budget_us)
+		return;
+	s->biggest = max(s->biggest, s->task.budget);
+	s->load = s->task.budget * sim.hyper / s->task.period;
+	assert_int_equal(s->load * s->task.period, s->task.budget * sim.hyper);
+	s->from = from;
+	s->since = now;
+	s->nr_free = 0;
 }
 
 static inline struct sim_vcpu *sim_add(enum sim_kind kind,
@@ -70,18 +98,60 @@ static inline struct sim_vcpu *sim_add(enum sim_kind kind,
 	sched_place(&vcpus[i], 0, p, 0);
 	s->kind = kind;
 	s->params = *p;
-	s->task = (struct sim_task){p->budget_us, p->period_us, p->deadline_us};
+	s->least = p->period_us;
+	sim_task(s, now);
 	s->waits = true;
 	s->release = s->base = now;
 	return s;
 }
 
-/* Of this vCPU so far, beyond its share of the time so far. */
+/* --- what they have of it ------------------------------------------------ */
+
+/* Its share of the time so far. */
+static inline u64 sim_share(const struct sim_vcpu *s)
+{
+	if (now < s->from)
+		return s->share + (now - s->since) * s->was;
+	return s->share + (s->from - s->since) * s->was +
+	       (now - s->from) * s->load;
+}
+
+/* Of this vCPU so far, beyond that. */
 static inline s64 sim_excess(const struct sim_vcpu *s)
 {
-	return (s64)(s->ran * s->task.period) -
-	       (s64)((now - SIM_BASE) * s->task.budget);
+	return s->used * (s64)sim.hyper - (s64)sim_share(s);
 }
+
+/* What has run has run for so long. */
+static inline void sim_ran(struct sim_vcpu *s, u64 ran)
+{
+	u64 toll = server_toll ? server_toll - 1 : 0;
+	s64 most, had;
+
+	s->ran += ran;
+	if (!ran || !s->task.budget || s->params.extra_time)
+		return;
+	s->used += (s64)ran;
+	/* Not before what was promised before is over. */
+	assert_true(now - ran >= s->from);
+	/*
+	 * Whatever it does: no more than its share of any time since a wake and
+	 * one budget; two of any other time. The last toll may be more than was
+	 * left, and is of the next budget.
+	 */
+	most = (s64)((s->task.budget + toll) * sim.hyper);
+	assert_true(sim_excess(s) - s->low <= most);
+	assert_true(sim_excess(s) - s->lowest <=
+		    most + (s64)(s->biggest * sim.hyper));
+	/* No part of it comes twice in a period. */
+	had = s->used - s->anchor_used;
+	if (cpus[0].sched.nr_constrained)
+		assert_true(had <= (s64)(s->task.budget * div_up(now - s->anchor,
+								 s->least) +
+					 toll));
+}
+
+/* --- what they do -------------------------------------------------------- */
 
 static inline void sim_job(struct sim_vcpu *s)
 {
@@ -117,7 +187,7 @@ static inline bool sim_wake(unsigned int i)
 	s->low = min(s->low, sim_excess(s));
 	if (now - s->anchor >= s->task.period * magnitude(8)) {
 		s->anchor = now;
-		s->anchor_ran = s->ran;
+		s->anchor_used = s->used;
 	}
 	sim_job(s);
 	if (one_in(2)) {
@@ -128,9 +198,57 @@ static inline bool sim_wake(unsigned int i)
 	return true;
 }
 
+/* What the others leave, until what was promised to them before is over too. */
+static inline u64 sim_room(const struct sim_vcpu *s)
+{
+	u64 load = 0;
+
+	for (const struct sim_vcpu *o = sims; o < sims + sim.nr; o++)
+		if (o != s)
+			load += now < o->from ? max(o->was, o->load) : o->load;
+	return sim.hyper - load;
+}
+
+/* Another period, with which all still fit at any time. */
+static inline void sim_choose(struct sim_vcpu *s)
+{
+	struct sched_params *p = &s->params;
+	u64 times = 1 + below(4), most, period;
+
+	if (cpus[0].sched.nr_constrained) {
+		/* The same less often, or as at first. */
+		while (s->task.budget * sim.hyper % (s->least * times))
+			times--;
+		p->period_us = (u32)(s->least * times);
+		return;
+	}
+	period = random_period(sim.hyper, SCHED_MIN_PERIOD_US);
+	most = min(sim_room(s) * period / sim.hyper, period);
+	if (most < SCHED_MIN_BUDGET_US)
+		return;
+	if (!one_in(4))
+		most -= below(most - SCHED_MIN_BUDGET_US + 1);
+	p->budget_us = (u32)most;
+	p->period_us = p->deadline_us = (u32)period;
+}
+
 static inline void sim_set_again(struct vcpu *v)
 {
-	sched_set(v, &sims[v - vcpus].params);
+	struct sim_vcpu *s = &sims[v - vcpus];
+
+	s->params.weight = (u32)magnitude(SCHED_MAX_WEIGHT);
+	if (!s->task.budget) {
+		sched_set(v, &s->params);
+		return;
+	}
+	if (!one_in(4))
+		sim_choose(s);
+	s->share = sim_share(s);
+	s->was = now < s->from ? s->was : s->load;
+	/* Begun before, as it is ready already when it is set. */
+	sim_task(s, max(now, sched_budget_from(v)));
+	sched_set(v, &s->params);
+	sim.nr_sets++;
 }
 
 /* Orders of the control domain are no way to a budget. */
@@ -183,7 +301,7 @@ static inline void sim_advance(u64 to)
 {
 	struct vcpu *v = cpus[0].current;
 	struct sim_vcpu *s;
-	s64 most;
+	u64 ran;
 
 	if (!v) {
 		sim.idle += to - now;
@@ -193,22 +311,9 @@ static inline void sim_advance(u64 to)
 	s = &sims[v - vcpus];
 	s->lowest = min(s->lowest, sim_excess(s));
 	s->work -= to - now;
-	s->ran += to - now;
+	ran = to - now;
 	now = to;
-	if (!s->task.budget || s->params.extra_time)
-		return;
-	/*
-	 * Whatever it does: no more than its share of any time since a wake and
-	 * one budget; two of any other time.
-	 */
-	most = (s64)(s->task.budget * s->task.period);
-	assert_true(sim_excess(s) - s->low <= most);
-	assert_true(sim_excess(s) - s->lowest <= 2 * most);
-	/* No part of it comes twice in a period. */
-	if (cpus[0].sched.nr_constrained)
-		assert_true(s->ran - s->anchor_ran <=
-			    s->task.budget *
-				    div_up(now - s->anchor, s->task.period));
+	sim_ran(s, ran);
 }
 
 /* What the CPU does is what it is to do. */
