@@ -255,22 +255,44 @@ void server_block(struct sched_cpu *c, struct vcpu *v, u64 now)
 	s->paid = false;
 }
 
+/*
+ * Alone, it was not told when its budget was over: it has had extra time, and
+ * what came of its budget meanwhile, as if it had been told. Of whole periods
+ * nothing is left but that all was used when the last one of them began.
+ */
+static __noinline void used_alone(struct sched_server *s, u64 now)
+{
+	u64 at = now - (u64)-s->left, gone = (now - at) / s->period * s->period;
+
+	keep_free(s);
+	s->spent += (u64)s->left;
+	s->left = 0;
+	at += gone;
+	s->release += gone;
+	for (unsigned int i = 0; i < s->nr_refills; i++)
+		s->refills[i].when += gone;
+	do {
+		u64 used;
+
+		give_back(s);
+		at = later(at, s->refills[0].when);
+		if (!take(s, now))
+			break;
+		used = min(now - at, (u64)s->left);
+		s->left -= (s64)used;
+		s->spent += used;
+		at += used;
+	} while (at != now);
+}
+
 void server_charge(const struct sched_cpu *c, struct vcpu *v, u64 ran)
 {
 	struct sched_server *s = &v->sched.server;
-	u64 now = v->sched.since;
 
 	s->left -= (s64)ran;
 	s->spent += ran;
-	/* Alone, it was not told when its budget was over: extra time. */
-	if (unlikely(s->left < 0 && !c->slice_until)) {
-		s->spent += (u64)s->left;
-		s->left = 0;
-		/* It could have had more meanwhile: that is no credit. */
-		s->release = later(s->release, now - s->period);
-		for (unsigned int i = 0; i < s->nr_refills; i++)
-			s->refills[i].when = later(s->refills[i].when, now);
-	}
+	if (unlikely(s->left < 0 && !c->slice_until))
+		used_alone(s, v->sched.since);
 }
 
 struct vcpu *server_return(struct sched_cpu *c, u64 now)

@@ -6,8 +6,7 @@
  */
 #include "deadlinehost.h"
 
-#define US(n) ((n)*MS / 1000)
-#define JOBS  3000
+#define JOBS 3000
 
 /* Each job: woken up to `jitter` late, it runs for `work`, and waits. */
 static void check_jobs(const struct sched_params *p, u64 work, u64 jitter)

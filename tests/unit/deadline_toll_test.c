@@ -133,7 +133,7 @@ static void test_set_slice(void **state)
 	assert_true(ran(2) >= SLICE);
 }
 
-/* What returns meanwhile is not saved up: it comes now. */
+/* What returns meanwhile is used when it comes, as if EL2 had looked. */
 static void test_alone_in_parts(void **state)
 {
 	u64 begin;
@@ -151,8 +151,72 @@ static void test_alone_in_parts(void **state)
 	now = begin + 22 * MS;
 	wake(1);
 	assert_int_equal(runs(), 1);
-	assert_int_equal(of(0)->left, 4 * MS);
+	assert_int_equal(of(0)->left, 3 * MS);
 	assert_int_equal(deadline_of(0), begin + 32 * MS);
+	assert_int_equal(of(0)->nr_refills, 1);
+	assert_int_equal(of(0)->refills[0].when, begin + 40 * MS);
+	/* After many periods no more than one of them is gone through. */
+	assert_int_equal(done(), 0);
+	assert_int_equal(block(), -1);
+	now += 100 * MS;
+	start(0);
+	begin = now;
+	now += 3600 * SEC + 22 * MS;
+	wake(1);
+	assert_int_equal(runs(), 1);
+	assert_int_equal(of(0)->left, 2 * MS);
+	assert_int_equal(deadline_of(0), begin + 3600 * SEC + 30 * MS);
+}
+
+/*
+ * 1 keeps its promise with wakes that are not exactly a period apart, and so
+ * has its budget in time, also if it was alone for a part of that: it is used
+ * from when it comes, or the part that comes last would be another return.
+ */
+static void test_alone_early(void **state)
+{
+	static const u64 at[] = {0, 713, 1423, 2131};
+	u64 begin;
+
+	(void)state;
+	server_toll = US(5);
+	sched_set(&vcpus[1], &(struct sched_params){
+				     .weight = SCHED_WEIGHT,
+				     .slice_us = 5000,
+				     .budget_us = 475,
+				     .deadline_us = 648,
+				     .period_us = 715,
+				     .extra_time = 1,
+			     });
+	sched_set(&vcpus[2], &(struct sched_params){
+				     .weight = SCHED_WEIGHT,
+				     .slice_us = 5000,
+				     .budget_us = 7905,
+				     .deadline_us = 74587,
+				     .period_us = 90090,
+			     });
+	now += SEC;
+	begin = now;
+	for (unsigned int n = 0; n < ARRAY_SIZE(at); n++) {
+		now = begin + US(at[n]);
+		runs();
+		wake(1);
+		runs();
+		for (u64 work = 0; work < US(475);) {
+			work += cpus[0].current == &vcpus[1] ? US(1) / 2 : 0;
+			now += US(1) / 2;
+			if (n == 2 && now >= begin + US(1526))
+				wake(2);
+			if (work < US(475))
+				runs();
+		}
+		assert_true(now <= begin + US(at[n] + 648));
+		done();
+		while (n < 3 && now < begin + US(at[n + 1])) {
+			now += US(1) / 2;
+			runs();
+		}
+	}
 }
 
 /* Nor is time on a budget, for a round-robin vCPU. */
@@ -429,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup(test_alone_implicit, setup),
 		cmocka_unit_test_setup(test_set_slice, setup),
 		cmocka_unit_test_setup(test_alone_in_parts, setup),
+		cmocka_unit_test_setup(test_alone_early, setup),
 		cmocka_unit_test_setup(test_set_plain, setup),
 		cmocka_unit_test_setup(test_set_free, setup),
 		cmocka_unit_test_setup(test_shipped, setup),

@@ -4,7 +4,8 @@
 
 #include "schedhost.h"
 
-#define MS (SEC / 1000)
+#define MS    (SEC / 1000)
+#define US(n) ((n)*MS / 1000)
 
 static inline struct sched_params params(u32 budget, u32 deadline, u32 period)
 {

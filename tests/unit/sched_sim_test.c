@@ -144,11 +144,8 @@ static void add_deadline(const struct sim_task *t, enum neighbours how)
 		return;
 	s->release += below(t->period);
 	s->base = s->release;
-	/*
-	 * More than that costs another budget's time. Late and alone, with
-	 * extra time, its budget may come in parts that each cost a toll.
-	 */
-	if (one_in(4) && !(server_toll && p.extra_time))
+	/* More than that costs another budget's time. */
+	if (one_in(4))
 		s->jitter = below(t->deadline / 16 + 1);
 }
 
