@@ -256,11 +256,16 @@ void sched_kill(struct vcpu *v)
 void sched_pause(struct vcpu *v)
 {
 	struct sched_cpu *c = sched_of(v);
+	u64 now;
 
 	spin_lock(&c->lock);
 	/* Else it is charged, and with that `since` set, when it leaves. */
-	if (!v->sched.paused && c->running != v)
-		v->sched.since = time_now();
+	if (!v->sched.paused && c->running != v) {
+		now = time_now();
+		if (v->sched.ready)
+			v->sched.waited += now - v->sched.since;
+		v->sched.since = now;
+	}
 	v->sched.paused = true;
 	unready(c, v);
 	dequeue(c, v);
