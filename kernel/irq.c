@@ -56,7 +56,7 @@ static __noinline void handle_other(u32 intid)
 	gic_deactivate(intid);
 }
 
-int irq_handle(void)
+void irq_handle(void)
 {
 	struct cpu *cpu = this_cpu();
 	u32 intid = gic_ack();
@@ -76,23 +76,22 @@ int irq_handle(void)
 			vgic_inject_hw_ppi(v, GUEST_VTIMER_INTID);
 		else
 			gic_deactivate(intid);
-		return 0;
+		return;
 	}
 	if (likely(intid == cpu->htimer_intid)) {
 		time_irq();
 		cpu->nr_irqs[CPU_IRQ_OTHER]++;
 		gic_end(intid);
-		return 1;
+		return;
 	}
 	if (intid == SGI_IPI) {
 		cpu->nr_irqs[CPU_IRQ_IPI]++;
 		gic_end(intid);
 		ipi_handle();
-		return 1;
+		return;
 	}
 	if (intid < GIC_SPURIOUS)
 		handle_other(intid);
-	return 1;
 }
 
 void ipi_send(unsigned int cpu, u32 reasons)

@@ -11,6 +11,11 @@
  * The timer is one of the CPU of vCPU 0. It may fire too early, and then looks
  * for what is due by now: so a refresh costs no more than the access, and
  * another CPU needs an IPI only for a time that is nearer than before.
+ *
+ * Who runs on that CPU pays for IPI and timer, so they are bounded, whatever
+ * the guest writes elsewhere: it never looks again within a millisecond, and an
+ * IPI is for a look then, so that until then no other one is needed. What
+ * becomes due meanwhile is late by less than that.
  */
 #include <skerry/wdt.h>
 
@@ -54,6 +59,11 @@ static u64 due(const struct domain *d)
 						: NEVER;
 }
 
+static u64 next_look(void)
+{
+	return time_now() + time_freq() / 1000;
+}
+
 static bool is_home(const struct domain *d)
 {
 	return d->vcpus[0]->cpu == this_cpu()->id;
@@ -67,11 +77,14 @@ static void update(struct domain *d)
 {
 	struct wdt *w = &d->wdt;
 	u64 at = due(d);
+	bool home = is_home(d);
 
+	if (at < w->armed)
+		at = home ? max(at, next_look()) : next_look();
 	if (at >= w->armed)
 		return;
 	w->armed = at;
-	if (!is_home(d))
+	if (!home)
 		ipi_send(d->vcpus[0]->cpu, IPI_WATCHDOG);
 	else if (!domain_is_stopping(d))
 		timer_arm(&w->timer, at);

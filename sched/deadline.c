@@ -20,6 +20,8 @@
  */
 #include "sched_priv.h"
 
+#include <skerry/trace.h>
+
 #define TOLL_US 5
 #define JITTER	16 /* a part so small of a time does not count */
 
@@ -114,6 +116,17 @@ static void keep_free(struct sched_server *s)
 		s->free = s->release + s->period;
 }
 
+/* Counted but for waits that are as short as a wake may be early. */
+static void defer(struct sched_cpu *c, struct vcpu *v, u64 now)
+{
+	struct sched_server *s = &v->sched.server;
+	u64 when = s->refills[0].when;
+
+	heap_add(&c->deferred, &s->deferred, when);
+	v->sched.nr_exhausted += is_later(when, now + s->deadline / JITTER);
+	trace(TRACE_EXHAUSTED, v, 0);
+}
+
 bool server_supply(struct sched_cpu *c, struct vcpu *v, u64 now)
 {
 	struct sched_server *s = &v->sched.server;
@@ -126,7 +139,7 @@ bool server_supply(struct sched_cpu *c, struct vcpu *v, u64 now)
 	}
 	s->active = s->left > 0;
 	if (unlikely(!s->active)) {
-		heap_add(&c->deferred, &s->deferred, s->refills[0].when);
+		defer(c, v, now);
 		return false;
 	}
 	/* Nobody asked for it in time. An old deadline would be an advantage. */
@@ -164,8 +177,9 @@ static void begin_anew(struct sched_server *s, u64 now)
  * EL2 is to look at it, and perhaps to change to it: once in a period that
  * costs nothing, a little early or not.
  */
-static void pay(struct sched_server *s, bool returns, u64 now)
+static void pay(const struct sched_cpu *c, struct vcpu *v, bool returns, u64 now)
 {
+	struct sched_server *s = &v->sched.server;
 	u64 jitter = s->deadline / JITTER;
 
 	s->paid = false;
@@ -178,7 +192,7 @@ static void pay(struct sched_server *s, bool returns, u64 now)
 		return;
 	s->left -= (s64)server_toll;
 	s->spent += server_toll;
-	s->paid = true;
+	s->paid = v != c->running;
 }
 
 /* Not the first time in a period. */
@@ -199,7 +213,7 @@ static __noinline bool wake_again(struct sched_cpu *c, struct vcpu *v, u64 now)
 	}
 	/* Else it pays when it returns. */
 	if (s->left > 0)
-		pay(s, false, now);
+		pay(c, v, false, now);
 	active = server_supply(c, v, now);
 	/* But for what EL2 itself may have been late: as it is usually. */
 	if (s->free - (s->release + s->period) <= server_toll)
@@ -207,17 +221,10 @@ static __noinline bool wake_again(struct sched_cpu *c, struct vcpu *v, u64 now)
 	return active;
 }
 
-bool server_is_late(const struct vcpu *v, u64 now)
-{
-	const struct sched_server *s = &v->sched.server;
-
-	return is_later(s->refills[0].when, now + s->deadline / JITTER);
-}
-
 bool server_resume(struct sched_cpu *c, struct vcpu *v, u64 now)
 {
 	keep_free(&v->sched.server);
-	pay(&v->sched.server, true, now);
+	pay(c, v, true, now);
 	return server_supply(c, v, now);
 }
 

@@ -256,11 +256,16 @@ void sched_kill(struct vcpu *v)
 void sched_pause(struct vcpu *v)
 {
 	struct sched_cpu *c = sched_of(v);
+	u64 now;
 
 	spin_lock(&c->lock);
 	/* Else it is charged, and with that `since` set, when it leaves. */
-	if (!v->sched.paused && c->running != v)
-		v->sched.since = time_now();
+	if (!v->sched.paused && c->running != v) {
+		now = time_now();
+		if (v->sched.ready)
+			v->sched.waited += now - v->sched.since;
+		v->sched.since = now;
+	}
 	v->sched.paused = true;
 	unready(c, v);
 	dequeue(c, v);
@@ -283,14 +288,17 @@ void sched_set(struct vcpu *v, const struct sched_params *p)
 	ready = v->sched.ready;
 	since = v->sched.since;
 	woken = v->sched.woken;
-	unready(c, v);
+	if (heap_has(&v->sched.server.deferred))
+		trace(TRACE_REPLENISH, v, 0);
+	/* Ready all the time: arch_vcpu_unload() looks without the lock. */
+	if (sched_is_server(&v->sched))
+		server_block(c, v, now);
 	dequeue(c, v);
 	if (v->sched.server.active)
 		v->sched.vtime = later(v->sched.vtime, c->vtime);
 	rr_set(v, p);
 	server_set(v, p, now);
 	survey(c);
-	v->sched.ready = ready;
 	if (ready && make_ready(c, v, now))
 		ask(c, v->cpu);
 	/* It has not been woken by this: it waits since it did. */
@@ -424,10 +432,7 @@ static bool may_run(const struct vcpu *v)
 static __noinline void exhausted(struct sched_cpu *c, struct vcpu *v, u64 now)
 {
 	server_check_job(v, now);
-	if (server_supply(c, v, now))
-		return;
-	v->sched.nr_exhausted += server_is_late(v, now);
-	trace(TRACE_EXHAUSTED, v, 0);
+	server_supply(c, v, now);
 }
 
 /* prev's time is accounted for; true if it could go on. */
@@ -514,6 +519,8 @@ static struct vcpu *choose(struct cpu *cpu, u64 now)
 		dequeue_first(c, active);
 		if (stays)
 			put(c, prev, v, active);
+		/* It has preempted whom it has, and nobody later. */
+		v->sched.server.paid = false;
 		record(v, now);
 	}
 	c->running = v;

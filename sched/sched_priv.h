@@ -94,8 +94,6 @@ void server_charge(const struct sched_cpu *c, struct vcpu *v, u64 ran);
  * and false.
  */
 bool server_supply(struct sched_cpu *c, struct vcpu *v, u64 now);
-/* It has to wait, and for longer than it woke early. */
-bool server_is_late(const struct vcpu *v, u64 now);
 /* The same when that has come: for it, it may have to pay. */
 bool server_resume(struct sched_cpu *c, struct vcpu *v, u64 now);
 /* One whose time to return has come, for server_resume(); NULL for none. */

@@ -70,7 +70,7 @@ struct gic {
 };
 extern struct gic gic;
 
-/* The calling CPU's private interrupts: off, idle, of one priority. */
+/* The calling CPU's private interrupts: off, idle, EL2's timer before all. */
 void gic_reset_private(void);
 /* GICv3: the frame with the registers of a CPU's private interrupts. */
 u64 gicv3_sgi_frame(unsigned int cpu);

@@ -104,14 +104,16 @@ struct vcpu *trap_call(struct vcpu *v, u64 esr)
 
 static __noinline struct vcpu *handle_irq(struct vcpu *v, u64 none __unused)
 {
-	return irq_handle() ? next_vcpu(v) : v;
+	irq_handle();
+	return next_vcpu(v);
 }
 
 struct vcpu *trap_irq(struct vcpu *v)
 {
 	if (is_traced())
 		return traced(v, 0, handle_irq);
-	return irq_handle() ? next_vcpu(v) : v;
+	irq_handle();
+	return next_vcpu(v);
 }
 
 /* Result of a load to its register as the instruction asked (SSE, SF). */

@@ -5,6 +5,8 @@
 #define HOG_US	 20000 /* several slices */
 #define NR_LINES 64
 #define NR_NAPS	 256
+#define NR_TIMES 1024
+#define WDT_WCV	 0x010
 
 /* Nothing is masked so well that EL2's timer would not come. */
 void round_hog(struct me *me)
@@ -81,6 +83,26 @@ void round_nap(struct me *me)
 			irq_on();
 			isb();
 			irq_off();
+		}
+		me->ops++;
+	}
+}
+
+/*
+ * Where a guest has a watchdog, its timer is one of vCPU 0's CPU: told of times
+ * that come nearer, and by one vCPU of some that are due. None is the end: the
+ * watchdog was fed before, and WOR is long.
+ */
+void round_watchdog(struct me *me)
+{
+	u64 far = now() + 1000000 * ticks_per_us();
+
+	me->ops++;
+	for (unsigned int i = 0; plat.wdt && i < NR_TIMES; i++) {
+		write64(plat.wdt + WDT_WCV, far - i);
+		if (me->cpu == 1 && !below(me, 4)) {
+			write32(plat.wdt_refresh, 0);
+			write64(plat.wdt + WDT_WCV, now() + below(me, 2000));
 		}
 		me->ops++;
 	}

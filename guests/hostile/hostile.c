@@ -31,6 +31,7 @@ static const struct attack attacks[] = {
 	{"hog", round_hog, 0, false, false},
 	{"flood", round_flood, 0, false, false},
 	{"nap", round_nap, 0, true, false},
+	{"watchdog", round_watchdog, 0, false, false},
 };
 /* clang-format on */
 

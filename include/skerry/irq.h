@@ -7,7 +7,8 @@
 /* The board's interrupts of EL2's own; each CPU once. */
 void irq_init_cpu(void);
 /*
- * Handle the highest pending interrupt of this CPU, if any. Not 0 when it was
- * an IPI: vCPUs may have been started or stopped.
+ * Handle the highest pending interrupt of this CPU, if any. Whatever it was, it
+ * may have made vCPUs ready, even the timer of the one that is loaded: in an LR
+ * it may take the place of an interrupt that another one is to have now.
  */
-int irq_handle(void);
+void irq_handle(void);

@@ -15,8 +15,8 @@ enum trace_event {
 	TRACE_WAKE,	 /* v is ready; in the ring of the CPU that wakes it */
 	TRACE_BLOCK,	 /* v waits */
 	TRACE_PREEMPT,	 /* v stays ready, and something else runs */
-	TRACE_EXHAUSTED, /* v's budget is used up, v deferred */
-	TRACE_REPLENISH, /* it has its next one */
+	TRACE_EXHAUSTED, /* v's budget is used up, v deferred; any CPU */
+	TRACE_REPLENISH, /* it has its next one, or other parameters */
 	TRACE_EXIT,	 /* v came to EL2; arg: ESR, or 0 by an interrupt */
 	TRACE_ENTER,	 /* and goes on */
 	TRACE_IRQ,	 /* arg: INTID; v: what runs or NULL */

@@ -139,3 +139,24 @@ def test_linux(version):
     expect_not(result, r"WATCHDOG did not bite")
     expect_bite(result, 4000, 4001, vcpus=2)
     expect_loop(result, 400)
+
+
+def test_storm():
+    """A vCPU elsewhere changes the time at which it is due as often as it can:
+    vCPU 0's CPU is told of that once a millisecond at most."""
+    pins = "".join(f'v{i} {{ compatible = "xen,vcpu"; id = <{i}>; '
+                   f'hard-affinity = "{i}"; }};' for i in range(2))
+    result = Boot("watchdog-storm", [
+        Guest("hostile", bare("hostile"), cpus=2, extra=watched(3600000) + pins,
+              bootargs="what=watchdog seed=3 ms=300 rounds=1"),
+        systest("clock every_us=100000", "clock",
+                extra=pins[:pins.index("};") + 2])], cpus=2,
+        typed=((r"d1 hostile: off[\s\S]*CLOCK", SWITCH),
+               (PROMPT, "irq\r"), ("CPU 1: timer", "destroy 2\r"))).run()
+    expect_clean(result)
+    expect(result, r"^\(d1\) ok 1 - watchdog: \d+ operations$", 1)
+    ops = int(result.matching(r"^\(d1\) ok 1 - watchdog")[0].split()[-2])
+    line = result.matching(r"CPU 0: timer")[0]
+    ipis = int(re.search(r"IPIs (\d+)", line)[1])
+    # Some more are of its own life.
+    assert ops > 20000 and ipis < 320, report(result, f"{ops} {line}")

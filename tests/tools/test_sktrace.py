@@ -110,6 +110,18 @@ def test_inferred():
     assert s.waits == [(112, (1, 0), 32)]
 
 
+def test_deferred_by_wake():
+    """Told by the CPU that woke it, which says nothing of where it runs; nor
+    what came of it when its own CPU's records do not go back so far."""
+    text = ("c0 1000 idle - 0\nc1 1010 wake d1.0 0\nc1 1010 exhausted d1.0 0\n"
+            "c0 1050 replenish d1.0 0\nc0 1050 run d1.0 0\nc0 1070 block d1.0 0")
+    assert states(schedule(log(text)), (1, 0)) == [
+        (16, 80, "throttled", None), (80, 112, "running", 0)]
+    s = schedule(log(text[text.index("c1"):]))
+    assert states(s, (1, 0)) == [(64, 96, "running", 0)]
+    assert [x.end for x in s.no_vcpus] == [64]
+
+
 def test_until():
     """What runs at the end ran until tracing stopped."""
     text = log("c1 1000 irq d1.0 0\nc0 1010 idle - 0\nc0 1020 wake d2.0 0",

@@ -95,6 +95,7 @@ unit-deadline_life_test := $(unit-sched_test)
 unit-deadline_toll_test := $(unit-sched_test)
 unit-deadline_jitter_test := $(unit-sched_test)
 unit-deadline_random_test := $(unit-sched_test)
+unit-deadline_books_test := $(unit-sched_test)
 unit-sched_smp_test := $(unit-sched_test)
 unit-cflags-sched_smp_test := -DHOST_THREADS -pthread
 unit-sched_sim_test := $(unit-sched_test) sched/admit.c lib/fmt.c

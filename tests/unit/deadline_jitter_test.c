@@ -91,10 +91,10 @@ static void test_rate(void **state)
 	wake(0);
 	while (now < begin + 800 * MS) {
 		wake(1);
-		assert_int_equal(runs(), 1);
-		assert_int_equal(of(1)->left + (s64)of(1)->spent, 4 * MS);
 		all++;
 		paid += of(1)->paid;
+		assert_int_equal(runs(), 1);
+		assert_int_equal(of(1)->left + (s64)of(1)->spent, 4 * MS);
 		now += MS / 16;
 		done();
 		now += MS / 3;
@@ -141,8 +141,9 @@ static void test_paid_once(void **state)
 	/* It pays, but preempts nobody. */
 	now += US(1);
 	wake(1);
-	runs();
 	assert_true(of(1)->paid);
+	runs();
+	assert_false(of(1)->paid);
 	now += US(1);
 	done();
 	now += 50 * MS;

@@ -127,7 +127,7 @@ void sched_pass(struct vcpu *vcpu)
 {
 	NEVER("sched_pass");
 }
-int irq_handle(void)
+void irq_handle(void)
 {
 	NEVER("irq_handle");
 }

@@ -27,6 +27,7 @@
 
 #define NR_CPUS	 3
 #define MAX_REGS 4096
+#define HTIMER	 26
 
 struct machine machine;
 struct cpu cpus[CONFIG_NR_CPUS];
@@ -206,6 +207,7 @@ static void reset_host(void)
 	busy_addr = busy_reads = busy_after_write = 0;
 	fixed_name = NULL;
 	memset(&machine, 0, sizeof(machine));
+	machine.htimer_intid = HTIMER;
 	memset(cpus, 0, sizeof(cpus));
 	for (unsigned int i = 0; i < NR_CPUS; i++)
 		cpus[i].id = i;
@@ -236,7 +238,10 @@ static void assert_ends(const char *text)
 	assert_string_equal(trace + trace_len - strlen(text), text);
 }
 
-/* The reset of INTIDs [first, end) in a frame: all of them and no other. */
+/*
+ * The reset of INTIDs [first, end) in a frame: all of them and no other, and
+ * none but EL2's timer before the others.
+ */
 static void assert_reset(u64 frame, u32 first, u32 end, u32 group)
 {
 	for (u32 i = 0; i < 1024; i += 32) {
@@ -249,5 +254,7 @@ static void assert_reset(u64 frame, u32 first, u32 end, u32 group)
 	}
 	for (u32 i = 0; i < 1024; i += 4)
 		assert_int_equal(*mmio(frame + 0x400 + i),
-				 i >= first && i < end ? 0xa0a0a0a0 : 0);
+				 i < first || i >= end	    ? 0
+				 : i == HTIMER - HTIMER % 4 ? 0xa080a0a0
+							    : 0xa0a0a0a0);
 }

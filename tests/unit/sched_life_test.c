@@ -332,6 +332,36 @@ static void test_pause_running(void **state)
 	assert_int_equal(sched_out_since(&vcpus[1]), OFF);
 }
 
+/* What it waited before a pause is not lost; the pause is no wait. */
+static void test_pause_waited(void **state)
+{
+	(void)state;
+	start(0);
+	wake(1);
+	now += 7;
+	remote(sched_pause, 1);
+	assert_int_equal(vcpus[1].sched.waited, 7);
+	/* Paused again it waits no longer. */
+	now += 100;
+	remote(sched_pause, 1);
+	remote(sched_resume, 1);
+	now += 5;
+	assert_int_equal(block(), 1);
+	assert_int_equal(vcpus[1].sched.waited, 12);
+	/* One that runs, or does not want to, has not waited. */
+	now += 3;
+	remote(sched_pause, 1);
+	remote(sched_pause, 2);
+	runs();
+	now += 50;
+	remote(sched_resume, 1);
+	remote(sched_resume, 2);
+	while (runs() >= 0)
+		block();
+	assert_int_equal(vcpus[1].sched.waited, 12);
+	assert_int_equal(vcpus[2].sched.waited, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +371,7 @@ int main(void)
 		cmocka_unit_test_setup(test_kill_domain, setup),
 		cmocka_unit_test_setup(test_pause, setup),
 		cmocka_unit_test_setup(test_pause_running, setup),
+		cmocka_unit_test_setup(test_pause_waited, setup),
 		cmocka_unit_test_setup(test_kill_pending, setup),
 
 		cmocka_unit_test_setup(test_pending_loaded, setup),

@@ -51,7 +51,7 @@ static struct guest *guest_of(const struct vcpu *v)
 	return &guests[v - vcpus];
 }
 
-int irq_handle(void)
+void irq_handle(void)
 {
 	struct cpu *cpu = host_this_cpu;
 	struct vcpu *v = cpu->current;
@@ -64,7 +64,6 @@ int irq_handle(void)
 	}
 	if (host()->armed <= time_now())
 		time_irq();
-	return true;
 }
 static bool host_wfi(void)
 {

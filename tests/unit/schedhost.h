@@ -360,12 +360,11 @@ u64 time_freq(void)
 {
 	return host_freq;
 }
-int irq_handle(void)
+void irq_handle(void)
 {
 	host_this_cpu->ipi = 0;
 	if (host()->armed <= now)
 		time_irq();
-	return true;
 }
 static bool host_wfi(void)
 {

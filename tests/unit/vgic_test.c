@@ -432,6 +432,34 @@ static void test_routing(void **state)
 	assert_ptr_equal(spis[0].vcpu, &vcpus[1]);
 }
 
+/*
+ * The timer takes the LR of one that is another vCPU's as soon as it is no more
+ * active here: that vCPU is woken by an interrupt that is not its own.
+ */
+static void test_timer_wakes_other(void **state)
+{
+	(void)state;
+	gicd_w(0xc08, 0xaaaaaaaa);
+	gicd_w(0x104, 1);
+	gicd_w(0x420, 0xf8);
+	gicr_w(0, 0x100, BIT(27));
+	gicd_w(0x204, 1);
+	take(lr_of(32));
+	mmio(&d.vgic.dist, 0x6100, 8, true, 1);
+	gicd_w(0x204, 1);
+	assert_int_equal(state_of(32), 3);
+	end(lr_of(32));
+	for (u64 sgi = 1; sgi < NR_LRS; sgi++)
+		vgic_write_sgir(&vcpus[0], sgi << 24 | 1, true);
+	assert_int_equal(gic_lr_empty(), 0);
+	assert_int_equal(state_of(32), 1);
+	assert_int_equal(woken[1], 0);
+	timer_fires();
+	assert_int_equal(state_of(27), 1);
+	assert_ptr_equal(spis[0].vcpu, &vcpus[1]);
+	assert_int_equal(woken[1], 1);
+}
+
 static void test_registers(void **state)
 {
 	(void)state;
@@ -658,6 +686,7 @@ int main(void)
 		cmocka_unit_test_setup(test_registers, setup),
 		cmocka_unit_test_setup(test_fields, setup),
 		cmocka_unit_test_setup(test_id_registers, setup),
+		cmocka_unit_test_setup(test_timer_wakes_other, setup),
 		cmocka_unit_test_setup(test_random, setup),
 		cmocka_unit_test_setup(test_reset_while_taken, setup),
 	};

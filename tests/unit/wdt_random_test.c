@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guests' watchdog against a naive model that looks at each tick: random
- * accesses on two CPUs, and a new guest whenever one is ended.
+ * The guests' watchdog against a naive model that looks each millisecond, as
+ * often as the watchdog may: random accesses on two CPUs, and a new guest
+ * whenever one is ended.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 
 #include "wdthost.h"
 
-/* DEN0094's description, looked at once a tick. */
+/* DEN0094's description, looked at once a millisecond. */
 struct model {
 	bool en, ws0, ws1, single;
 	u64 wor, wcv;
@@ -40,7 +41,7 @@ static void model_tick(struct model *m)
 
 static void random_access(struct model *m, unsigned int *seed)
 {
-	u64 r = (u64)rand_r(seed) % 60;
+	u64 r = (u64)rand_r(seed) % 60 * LOOK;
 
 	switch (rand_r(seed) % 6) {
 	case 0:
@@ -50,15 +51,15 @@ static void random_access(struct model *m, unsigned int *seed)
 		model_refresh(m);
 		break;
 	case 1:
-		r = r < 50 ? r : 0;
+		r = r < 50 * LOOK ? r : 0;
 		wr64(WOR, r);
 		m->wor = r;
 		m->single = false;
 		model_refresh(m);
 		break;
 	case 2:
-		wr64(WCV, virt() + r - 5);
-		m->wcv = virt() + r - 5;
+		wr64(WCV, virt() + r - 5 * LOOK);
+		m->wcv = virt() + r - 5 * LOOK;
 		m->single = false;
 		break;
 	default:
@@ -84,7 +85,7 @@ static void test_random(void **state)
 			on_cpu(HOME);
 			wdt_ipi();
 		}
-		advance(now + 1);
+		advance(now + LOOK);
 		model_tick(&m);
 		assert_int_equal(rd(WCS),
 				 (u32)m.en | (u32)m.ws0 << 1 | (u32)m.ws1 << 2);

@@ -151,18 +151,18 @@ static void test_wcv(void **state)
 	wr(WCV + 4, 0x22222222);
 	assert_int_equal(rd64(WCV), 0x2222222211111111);
 	/* Nearer: the timer follows. */
-	wr64(WCV, virt() + 100);
-	assert_int_equal(armed[HOME], now + 101);
-	advance(now + 100);
+	wr64(WCV, virt() + LOOK);
+	assert_int_equal(armed[HOME], now + LOOK + 1);
+	advance(now + LOOK);
 	assert_int_equal(rd(WCS), WCS_EN);
 	advance(now + 1);
 	assert_int_equal(rd(WCS), WCS_EN | WCS_WS0);
 	/* It is no refresh: the signal stays. */
 	wr64(WCV, virt() + 10 * PERIOD);
 	assert_int_equal(rd(WCS), WCS_EN | WCS_WS0);
-	advance(now + 10 * PERIOD);
+	passes(10 * PERIOD);
 	assert_int_equal(nr_stops, 0);
-	advance(now + 1);
+	passes(1);
 	assert_int_equal(nr_stops, 1);
 }
 
@@ -275,16 +275,16 @@ static void test_refreshes(void **state)
 
 		setup(state);
 		wr(WCS, 1);
-		advance(now + PERIOD + second);
+		passes(second ? PERIOD + 1 : PERIOD - 3 * LOOK);
 		assert_int_equal(line, second);
-		now += 3;
+		passes(2 * LOOK);
 		run(ways[i / 2].offset, ways[i / 2].size, true, ways[i / 2].val);
 		assert_false(line);
 		assert_int_equal(rd(WCS), WCS_EN);
 		assert_int_equal(rd64(WCV), virt() + PERIOD);
-		advance(now + PERIOD);
+		passes(PERIOD);
 		assert_int_equal(rd(WCS), WCS_EN);
-		advance(now + 1);
+		passes(1);
 		assert_int_equal(rd(WCS), WCS_EN | WCS_WS0);
 		assert_int_equal(nr_stops, 0);
 	}
@@ -298,16 +298,17 @@ static void test_refreshes(void **state)
 	assert_int_equal(nr_stops, 0);
 }
 
-/* WOR 0: both stages within two ticks, and no endless loop in between. */
+/* WOR 0: a millisecond for each stage, and no endless loop in between. */
 static void test_shortest(void **state)
 {
 	(void)state;
 	wr64(WOR, 0);
-	assert_int_equal(armed[HOME], now + 1);
-	advance(now + 1);
+	assert_int_equal(armed[HOME], now + LOOK);
+	advance(now + LOOK);
 	assert_int_equal(rd(WCS), WCS_EN | WCS_WS0);
 	assert_int_equal(nr_stops, 0);
-	advance(now + 1);
+	assert_int_equal(armed[HOME], now + LOOK);
+	advance(now + LOOK);
 	assert_int_equal(nr_stops, 1);
 }
 
@@ -317,19 +318,21 @@ static void test_longest(void **state)
 	wr64(WOR, ~0UL);
 	advance(now + WOR_MASK);
 	assert_int_equal(rd(WCS), WCS_EN);
-	assert_int_equal(armed[HOME], now + 1);
+	assert_int_equal(armed[HOME], now + LOOK);
 	advance(now + 1);
+	assert_int_equal(rd(WCS), WCS_EN);
+	advance(armed[HOME]);
 	assert_int_equal(rd(WCS), WCS_EN | WCS_WS0);
 	/* The last of all times is never behind the counter. */
 	wr64(WCV, ~0UL);
 	advance(armed[HOME]);
 	assert_int_equal(armed[HOME], NEVER);
-	advance(~0UL - 1);
+	advance(~0UL - 2 * LOOK);
 	assert_int_equal(nr_stops, 0);
-	/* In the past: at once. */
+	/* In the past: as soon as it looks. */
 	wr64(WCV, 0);
-	assert_true(armed[HOME] <= now);
-	advance(now);
+	assert_int_equal(armed[HOME], now + LOOK);
+	advance(armed[HOME]);
 	assert_int_equal(nr_stops, 1);
 }
 
@@ -339,11 +342,11 @@ static void test_wrap(void **state)
 	(void)state;
 	now = 1000;
 	d.cntvoff = (u64)-5000;
-	wr64(WOR, 100);
-	assert_int_equal(rd64(WCV), 6100);
-	advance(1100);
+	wr64(WOR, LOOK);
+	assert_int_equal(rd64(WCV), 7000);
+	advance(2000);
 	assert_int_equal(rd(WCS), WCS_EN);
-	advance(1101);
+	advance(2001);
 	assert_int_equal(rd(WCS), WCS_EN | WCS_WS0);
 	/* All ones is the end of time for the guest, whatever ours is. */
 	wr64(WCV, ~0UL);
@@ -352,10 +355,11 @@ static void test_wrap(void **state)
 	/* Sums that wrap are behind the counter (64-bit compare). */
 	setup(state);
 	d.cntvoff = 0;
-	now = ~0UL - 50;
-	wr64(WOR, 100);
-	assert_int_equal(rd64(WCV), 49);
+	now = ~0UL - 2 * LOOK;
+	wr64(WOR, 3 * LOOK);
+	assert_int_equal(rd64(WCV), LOOK - 1);
 	advance(now);
+	advance(armed[HOME]);
 	assert_int_equal(nr_stops, 1);
 }
 
@@ -394,17 +398,20 @@ static void test_other_cpu(void **state)
 	wr64(WOR, 1000);
 	assert_int_equal(nr_ipis, 1);
 	assert_int_equal(armed[AWAY], NEVER);
-	/* Told once; later times than that it finds by itself. */
+	/* Told once, to look in a millisecond: any time it finds by itself. */
 	wr64(WOR, 1000);
 	wr64(WOR, 5000);
+	wr64(WOR, 2000);
 	assert_int_equal(nr_ipis, 1);
 	assert_int_equal(armed[HOME], START + PERIOD + 1);
 	on_cpu(HOME);
 	wdt_ipi();
-	assert_int_equal(armed[HOME], START + 10 + 1001);
-	advance(START + 10 + 1001);
+	assert_int_equal(armed[HOME], START + 10 + LOOK);
+	advance(START + 10 + LOOK);
 	assert_false(line);
-	assert_int_equal(armed[HOME], START + 10 + 5001);
+	assert_int_equal(armed[HOME], START + 10 + 2001);
+	advance(armed[HOME] - 1);
+	assert_false(line);
 	advance(armed[HOME]);
 	assert_true(line);
 	/* An IPI too many, and one on another CPU. */
@@ -426,7 +433,73 @@ static void test_start_elsewhere(void **state)
 	assert_int_equal(nr_ipis, 1);
 	on_cpu(HOME);
 	wdt_ipi();
-	assert_int_equal(armed[HOME], now + PERIOD + 1);
+	assert_int_equal(armed[HOME], now + LOOK);
+	advance(now + LOOK);
+	assert_int_equal(armed[HOME], now - LOOK + PERIOD + 1);
+}
+
+/* A signal that is due before the look is late by a millisecond at most. */
+static void test_near(void **state)
+{
+	(void)state;
+	on_cpu(AWAY);
+	wr64(WOR, 1);
+	on_cpu(HOME);
+	wdt_ipi();
+	advance(now + LOOK - 1);
+	assert_false(line);
+	/* Others' IPIs do not put it off. */
+	wdt_ipi();
+	advance(now + 1);
+	assert_true(line);
+	/* Nor is there one for what would be looked at before. */
+	setup(state);
+	wr64(WOR, 0);
+	assert_int_equal(armed[HOME], START + LOOK);
+	on_cpu(AWAY);
+	now += 100;
+	wr64(WOR, 10);
+	assert_int_equal(nr_ipis, 0);
+	advance(START + LOOK);
+	assert_true(line);
+}
+
+/*
+ * Whatever vCPUs do, there or elsewhere, vCPU 0's CPU is interrupted no more
+ * than twice a millisecond: by an IPI and by the timer that it leads to.
+ */
+static void test_storm(void **state)
+{
+	u64 end, far = virt() + PERIOD / 2;
+	unsigned int nr_looks, seed = 7;
+
+	for (unsigned int kind = 0; kind < 10; kind++) {
+		setup(state);
+		nr_looks = 0;
+		end = now + 20 * LOOK;
+		for (u64 i = 0; now < end; i++) {
+			on_cpu(kind % 2 ? HOME : AWAY);
+			/* Nearer each time; near and far; off and on; ... */
+			if (kind / 2 == 0)
+				wr64(WCV, far - i);
+			else if (kind / 2 == 1)
+				wr64(WOR, i % 2 ? PERIOD : 20);
+			else if (kind / 2 == 2)
+				wr(WCS, i % 2);
+			else if (kind / 2 == 3)
+				wr64(WCV, virt() + (u64)rand_r(&seed) % PERIOD);
+			else /* ... due all the time, and never let be due */
+				wr64(WOR, 3);
+			on_cpu(HOME);
+			wdt_ipi();
+			now += (u64)rand_r(&seed) % 3;
+			nr_looks += armed[HOME] <= now;
+			advance(now);
+			assert_int_equal(nr_stops, 0);
+		}
+		assert_in_range(nr_ipis, kind ? 0 : 20, kind % 2 ? 0 : 20);
+		assert_in_range(nr_looks, 0, 20);
+	}
 }
 
 /* --- pause, end, reset --------------------------------------------------- */
@@ -441,7 +514,7 @@ static void resume(u64 from)
 
 static void test_pause(void **state)
 {
-	u64 from, wcv;
+	u64 from, back, wcv;
 
 	for (unsigned int stage = 0; stage < 2; stage++) {
 		setup(state);
@@ -459,14 +532,18 @@ static void test_pause(void **state)
 		assert_int_equal(nr_stops, 0);
 		/* It goes on where it was, with what was left. */
 		on_cpu(stage ? AWAY : HOME);
+		back = now;
 		resume(from);
 		assert_int_equal(nr_ipis, stage);
 		on_cpu(HOME);
 		wdt_ipi();
+		if (stage)
+			advance(armed[HOME]);
+		assert_int_equal(now, back + stage * LOOK);
 		assert_int_equal(line, stage);
 		assert_int_equal(rd64(WCV), wcv);
-		assert_int_equal(armed[HOME], now + PERIOD * 4 / 5 + 1);
-		advance(now + PERIOD * 4 / 5);
+		assert_int_equal(armed[HOME], back + PERIOD * 4 / 5 + 1);
+		advance(back + PERIOD * 4 / 5);
 		assert_int_equal(d.wdt.wcs, WCS_EN | (stage ? WCS_WS0 : 0));
 		advance(now + 1);
 		assert_int_equal(nr_stops, stage);
@@ -504,8 +581,8 @@ static void test_no_pause(void **state)
 	advance(now + PERIOD + 1);
 	assert_int_equal(nr_stops, 0);
 	resume(now);
-	assert_int_equal(armed[HOME], now);
-	advance(now);
+	assert_int_equal(armed[HOME], now + LOOK);
+	advance(now + LOOK);
 	assert_int_equal(nr_stops, 1);
 }
 
@@ -559,9 +636,9 @@ static void test_reset(void **state)
 {
 	(void)state;
 	wr64(WOR, 7);
-	advance(now + 8);
+	advance(now + LOOK);
 	assert_true(line);
-	advance(now + 8);
+	advance(now + LOOK);
 	assert_int_equal(nr_stops, 1);
 	wdt_exit(&d);
 	d.state = DOMAIN_DEAD;
@@ -600,6 +677,8 @@ int main(void)
 		cmocka_unit_test_setup(test_lazy, setup),
 		cmocka_unit_test_setup(test_other_cpu, setup),
 		cmocka_unit_test_setup(test_start_elsewhere, setup),
+		cmocka_unit_test_setup(test_near, setup),
+		cmocka_unit_test_setup(test_storm, setup),
 		cmocka_unit_test_setup(test_pause, setup),
 		cmocka_unit_test_setup(test_short_pause, setup),
 		cmocka_unit_test_setup(test_no_pause, setup),

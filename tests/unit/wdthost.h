@@ -18,6 +18,7 @@
 #define PERIOD	500000UL /* of the description, in ticks */
 #define START	0x100000000000UL
 #define VOFF	0x1234567UL
+#define LOOK	1000UL /* 1 ms */
 #define HOME	1
 #define AWAY	2
 #define WRR_AT	0x1000
@@ -187,6 +188,16 @@ static void advance(u64 to)
 	if (armed[HOME] <= now)
 		time_irq();
 	host_this_cpu = was;
+}
+
+/* HOME takes its interrupts in time. */
+static inline void passes(u64 ticks)
+{
+	u64 end = now + ticks;
+
+	while (armed[HOME] <= end)
+		advance(armed[HOME]);
+	advance(end);
 }
 
 static u64 virt(void)
