@@ -177,9 +177,8 @@ static void begin_anew(struct sched_server *s, u64 now)
  * EL2 is to look at it, and perhaps to change to it: once in a period that
  * costs nothing, a little early or not.
  */
-static void pay(const struct sched_cpu *c, struct vcpu *v, bool returns, u64 now)
+static void pay(struct sched_server *s, bool returns, u64 now)
 {
-	struct sched_server *s = &v->sched.server;
 	u64 jitter = s->deadline / JITTER;
 
 	s->paid = false;
@@ -192,7 +191,7 @@ static void pay(const struct sched_cpu *c, struct vcpu *v, bool returns, u64 now
 		return;
 	s->left -= (s64)server_toll;
 	s->spent += server_toll;
-	s->paid = v != c->running;
+	s->paid = true;
 }
 
 /* Not the first time in a period. */
@@ -213,7 +212,7 @@ static __noinline bool wake_again(struct sched_cpu *c, struct vcpu *v, u64 now)
 	}
 	/* Else it pays when it returns. */
 	if (s->left > 0)
-		pay(c, v, false, now);
+		pay(s, false, now);
 	active = server_supply(c, v, now);
 	/* But for what EL2 itself may have been late: as it is usually. */
 	if (s->free - (s->release + s->period) <= server_toll)
@@ -224,7 +223,7 @@ static __noinline bool wake_again(struct sched_cpu *c, struct vcpu *v, u64 now)
 bool server_resume(struct sched_cpu *c, struct vcpu *v, u64 now)
 {
 	keep_free(&v->sched.server);
-	pay(c, v, true, now);
+	pay(&v->sched.server, true, now);
 	return server_supply(c, v, now);
 }
 
@@ -289,7 +288,7 @@ static __noinline void used_alone(struct sched_server *s, u64 now)
 		s->left -= (s64)used;
 		s->spent += used;
 		at += used;
-	} while (at != now);
+	} while (is_later(now, at));
 }
 
 void server_charge(const struct sched_cpu *c, struct vcpu *v, u64 ran)

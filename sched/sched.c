@@ -476,6 +476,8 @@ static __force_inline void put(struct sched_cpu *c, struct vcpu *prev,
 	if (prev->sched.server.active) {
 		if (unlikely(by->sched.server.paid))
 			server_credit(prev, by);
+		/* For nobody, if it paid while it ran. */
+		prev->sched.server.paid = false;
 		enqueue(c, prev);
 	} else {
 		if (!by_active && by->sched.woken)

@@ -107,7 +107,7 @@ unit-cflags-sched_sim_san_test := $(sim-wrap)
 $O/unit/sched_sim_san_test: tests/unit/sched_sim_test.c
 # For tests/tools/test_sched_rules.py: tests without the scheduler, and flags.
 sched-mutants := $(addsuffix _test,deadline_life deadline_toll deadline_jitter \
-  deadline sched_life deadline_random sched sched_random sched_sim)
+  deadline_books deadline sched_life deadline_random sched sched_random sched_sim)
 sched-mutant-flags = $(filter-out -fsan% -fno-san% -M%,$(unit-cflags)) -O2 -w
 $O/mutant/sched/%.o: tests/unit/%.c $(filter-out $(addprefix sched/,sched.c rr.c \
   deadline.c),$(unit-sched_test)) $(hdr) sched-mutant-always

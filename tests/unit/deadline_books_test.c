@@ -8,8 +8,6 @@
 #include "deadlinehost.h"
 #include <skerry/trace.h>
 
-#define US(n) ((u64)(n)*MS / 1000)
-
 extern void (*host_trace)(enum trace_event e, const struct vcpu *v, u32 arg);
 
 static char told[200];
@@ -172,20 +170,24 @@ static void test_paid_before(void **state)
 	assert_int_equal(of(1)->left, MS - US(10));
 }
 
-/* Nor does one pay to another that runs already. */
+/* Nor is what it paid while it ran for who runs in its place later. */
 static void test_paid_running(void **state)
 {
 	(void)state;
 	server_toll = US(5);
 	server(0, 3, 10, 10);
+	server(1, 1, 2, 20);
 	now += SEC;
 	start(0);
 	now += US(10);
 	sched_block(&vcpus[0]);
 	wake(0);
 	assert_int_equal(of(0)->left, (s64)(3 * MS - US(15)));
-	assert_false(of(0)->paid);
 	assert_int_equal(runs(), 0);
+	now += US(10);
+	wake(1);
+	assert_int_equal(runs(), 1);
+	assert_false(of(0)->paid);
 }
 
 static int quiet(void **state)

@@ -166,6 +166,21 @@ static void test_alone_in_parts(void **state)
 	assert_int_equal(runs(), 1);
 	assert_int_equal(of(0)->left, 2 * MS);
 	assert_int_equal(deadline_of(0), begin + 3600 * SEC + 30 * MS);
+	/* None of the last one has come yet. */
+	assert_int_equal(done(), 0);
+	assert_int_equal(block(), -1);
+	now += 100 * MS;
+	start(0);
+	begin = now;
+	now += MS;
+	done();
+	now = begin + 2 * MS;
+	start(0);
+	now = begin + 3600 * SEC + 11 * MS / 2;
+	wake(1);
+	assert_int_equal(runs(), 1);
+	assert_int_equal(of(0)->left, 0);
+	assert_int_equal(of(0)->deferred.key, begin + 3600 * SEC + 20 * MS);
 }
 
 /*
@@ -247,8 +262,9 @@ static void test_set_free(void **state)
 	now += MS / 10;
 	done();
 	now += MS / 10;
-	start(1);
+	wake(1);
 	assert_true(of(1)->paid);
+	runs();
 	done();
 	/* Early, so that the next one is free a little after its period. */
 	now = begin + 76 * MS;
@@ -313,8 +329,9 @@ static void test_not_saved_up(void **state)
 	now += SEC;
 	for (unsigned int i = 0; i < 4; i++) {
 		for (unsigned int n = 0; n < 3; n++) {
-			start(1);
+			wake(1);
 			assert_int_equal(of(1)->paid, n > 0);
+			runs();
 			now += MS / 100;
 			done();
 			/* The next one begins anew, and pays. */

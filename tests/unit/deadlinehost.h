@@ -5,7 +5,7 @@
 #include "schedhost.h"
 
 #define MS    (SEC / 1000)
-#define US(n) ((n)*MS / 1000)
+#define US(n) ((u64)(n)*MS / 1000)
 
 static inline struct sched_params params(u32 budget, u32 deadline, u32 period)
 {
