@@ -310,7 +310,7 @@ def test_orders():
     """Paused, resumed, restarted, ended and started by the shell: the others
     miss nothing, nor does it in its last life."""
     again = 'skerry,restart = "on-crash";'
-    guests = [rt(400, "it", how=server(1000, 300) + again),
+    guests = [rt(400, "it", late=400, how=server(1000, 300) + again),
               rt(3000, "other", late=700),
               Guest("clock", bare("systest"), mib=4,
                     bootargs="tests=clock every_us=20000"),
