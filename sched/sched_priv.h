@@ -29,8 +29,8 @@ static inline struct vcpu *vcpu_of(struct heap_node *node)
 /* --- round-robin --------------------------------------------------------- */
 
 /*
- * The end of a slice waits so long, in ticks, for a timer that is due: who wakes
- * by that would else wait for a change of vCPUs first.
+ * The end of a slice waits so long, in ticks, for a timer that is due: whom it
+ * wakes would else wait for a change of vCPUs first.
  */
 extern u64 rr_slack;
 void rr_init(void);

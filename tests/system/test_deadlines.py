@@ -311,7 +311,7 @@ def test_orders():
     miss nothing, nor does it in its last life."""
     again = 'skerry,restart = "on-crash";'
     # Long enough for who types to be slow.
-    guests = [rt(1000, "it", how=server(1000, 300) + again),
+    guests = [rt(1000, "it", late=400, how=server(1000, 300) + again),
               rt(4000, "other", late=700),
               Guest("clock", bare("systest"), mib=4,
                     bootargs="tests=clock every_us=20000"),
