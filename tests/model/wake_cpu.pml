@@ -192,14 +192,23 @@ end_irq:
 			goto end_irq
 		:: (cpu[me].mode == GUEST || cpu[me].mode == WAIT) &&
 		   CUR(me).timer ->
-			/* The line of its timer: no change of vCPUs follows. */
+			/*
+			 * The line of its timer. In the LRs that may take the
+			 * place of what another vCPU is to have now.
+			 */
 			TRAP;
 			CUR(me).timer = 0;
 			vgic_inject(cpu[me].current);
 			if
+			:: n_post > 0 -> n_post--; post()
+			:: skip
+			fi
+#if MUTATE_TIMER_NO_CHANGE
+			if
 			:: at == GUEST -> goto enter
 			:: else -> skip
 			fi
+#endif
 		:: IS_BIT(POSTERS) && n_post > 0 -> TAKE(n_post); post()
 		:: IS_WORKER && n_set > 0 -> TAKE(n_set); set()
 		:: IS_WORKER && n_kill > 0 -> TAKE(n_kill); sched_kill(0)
