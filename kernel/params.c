@@ -9,6 +9,7 @@
 #include <skerry/log.h>
 #include <skerry/place.h>
 #include <skerry/string.h>
+#include <skerry/work.h>
 
 /* What was ordered; the worker's while busy. */
 static struct {
@@ -67,6 +68,7 @@ static void set_params(struct guest *g)
 		/* It may stop meanwhile, but only the worker frees it. */
 		if (g->phase == GUEST_LIVE && domain_is_live(g->d))
 			sched_set(g->d->vcpus[i], p);
+		work_point();
 		admit_text(p, text);
 		log_at(LOG_NOTICE, "d%u.%u %s: %s", g->id, i, g->desc.name,
 		       text);

@@ -51,19 +51,20 @@ static unsigned int collect(unsigned int c, u64 *weight)
 	return n;
 }
 
-/* Nothing is left of CPU c for those without a budget. */
-static void warn_round_robin(unsigned int c)
+/* Nothing is left of CPU c for those of a guest without a budget. */
+static void warn_round_robin(unsigned int c, unsigned int id, unsigned int from)
 {
-	for (unsigned int id = 1; id <= CONFIG_MAX_DOMAINS; id++)
-		for (unsigned int i = 0; i < book[id].nr; i++)
-			if (book[id].cpu[i] == c &&
-			    !book[id].g->sched[i].budget_us)
-				log_warn("CPU %u: d%u.%u %s gets only what its deadline vCPUs leave unused of 100 %%",
-					 c, id, i, book[id].g->name);
+	for (unsigned int i = from; i < book[id].nr; i++) {
+		if (book[id].cpu[i] != c || book[id].g->sched[i].budget_us)
+			continue;
+		work_point();
+		log_warn("CPU %u: d%u.%u %s gets only what its deadline vCPUs leave unused of 100 %%",
+			 c, id, i, book[id].g->name);
+	}
 }
 
-/* Those of CPU c have changed, and fit. */
-static void count(unsigned int c)
+/* On CPU c guest `by` has others from vCPU `from` on, which fit; 0: has less. */
+static void count(unsigned int c, unsigned int by, unsigned int from)
 {
 	u64 weight;
 	unsigned int n = collect(c, &weight);
@@ -73,8 +74,9 @@ static void count(unsigned int c)
 	if (c == WORKER_CPU && more && left < WORKER_PPM)
 		log_warn("CPU %u: deadline vCPUs leave %u.%04u %% for EL2's worker, which starts, restarts and ends guests and carries out `sched`; `pause N` of their guest makes room",
 			 c, left / 10000, left % 10000);
-	if (!left && (more || placed[c].weight < weight))
-		warn_round_robin(c);
+	for (unsigned int id = 1; !left && id <= CONFIG_MAX_DOMAINS; id++)
+		if (more || (id == by && placed[c].weight < weight))
+			warn_round_robin(c, id, more ? 0 : from);
 	placed[c].weight = weight;
 	WRITE_ONCE(placed[c].ppm, ppm);
 }
@@ -253,7 +255,7 @@ int place_guest(unsigned int id, const struct describe_guest *g)
 			return c;
 		}
 		used |= BIT(c);
-		count((unsigned int)c);
+		count((unsigned int)c, id, book[id].nr - 1);
 	}
 	return 0;
 }
@@ -261,7 +263,7 @@ int place_guest(unsigned int id, const struct describe_guest *g)
 void place_free(unsigned int id)
 {
 	while (book[id].nr)
-		count(book[id].cpu[--book[id].nr]);
+		count(book[id].cpu[--book[id].nr], 0, 0);
 }
 
 unsigned int place_of(unsigned int id, unsigned int vcpu)
@@ -277,6 +279,6 @@ int place_again(unsigned int id)
 	for (unsigned int i = 0; !err && i < book[id].nr; i++)
 		err = admit(id, book[id].cpu[i], TELL_ALL);
 	for (unsigned int i = 0; !err && i < book[id].nr; i++)
-		count(book[id].cpu[i]);
+		count(book[id].cpu[i], id, 0);
 	return err;
 }

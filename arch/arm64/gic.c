@@ -15,7 +15,7 @@
 #define GICD_CTLR_RWP BIT(31) /* GICv3 */
 /* Four bits count at least (IHI 0048 3.3): the two are told apart. */
 #define PRIO_DEFAULT 0xa0
-#define PRIO_EL2     0x80
+#define PRIO_EL2     0x80U
 
 struct gic gic = {.lock = SPINLOCK_INIT(RANK_GIC)};
 

@@ -22,7 +22,7 @@ void work_init(void);
 void work_submit(struct work *w, void (*fn)(struct work *w));
 /* Bytes to zero or to copy at once: some 8,000 instructions. */
 #define WORK_PIECE (64 * KIB)
-/* By the worker, between pieces of at most some 10 us; holding no lock. */
+/* By the worker, between pieces of less than 14,000 instructions; holding no lock. */
 void work_point(void);
 /*
  * By the worker: while on it may be preempted anywhere, for what has no points

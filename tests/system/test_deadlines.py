@@ -322,7 +322,7 @@ def test_orders():
         (rf"(?=[\s\S]*{ALL_STARTED})[\s\S]*" + begins, SWITCH * 4),
         (PROMPT, "pause 1\r"), (wait, "resume 1\r"), (wait, "restart 1\r"),
         (begins, "pause 1\r"), (wait, "destroy 1\r"), (wait, "start 1\r"),
-        (r"d1 it: off[\s\S]*d2 other: off", "destroy 3\rdestroy 4\r")))
+        (r"(?=[\s\S]*d1 it: off)[\s\S]*d2 other: off", "destroy 3\rdestroy 4\r")))
     expect_clean(result)
     expect(result, r"^\(d1\) # rt: start", 3)
     expect(result, r"^\(d1\) ok 1 - rt: 0 of 1000 periods missed$", 1)

@@ -159,17 +159,18 @@ class Reference:
                 self.free(number)
                 return
             used.append(cpu)
-            self.warn(cpu, before, vcpu)
+            self.warn(cpu, before, (number, n))
 
-    def warn(self, cpu, before, vcpu):
+    def warn(self, cpu, before, last):
+        """Of all when nothing is left any more, and then of each new one."""
         left = WHOLE - millionths(self.on[cpu].values())
         more = WHOLE - left > before
         if cpu == 0 and more and left < WHOLE // 10:
             self.warnings.append(LITTLE.format(percent(left)))
-        if not left and (more or vcpu.extra or not vcpu.budget):
-            self.warnings += [
-                NOTHING.format(cpu, *at, self.names[at[0]])
-                for at, v in sorted(self.on[cpu].items()) if not v.budget]
+        self.warnings += [
+            NOTHING.format(cpu, *at, self.names[at[0]])
+            for at, v in sorted(self.on[cpu].items())
+            if not left and not v.budget and (more or at == last)]
 
     def free(self, number):
         for there in self.on:

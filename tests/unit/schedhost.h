@@ -308,7 +308,7 @@ static void check_queue(unsigned int cpu)
 	if (c->preempted) {
 		/* Of one without a rest the queue waits for a server. */
 		assert_true(c->preempted->sched.left || !c->running ||
-			    c->running->sched.server.budget);
+			    c->running->sched.server.budget || c->resched);
 		assert_true(c->preempted->sched.ready);
 		assert_true(c->running != c->preempted);
 		assert_false(heap_has(&c->preempted->sched.node));
