@@ -190,6 +190,24 @@ static void test_paid_running(void **state)
 	assert_false(of(0)->paid);
 }
 
+/* A hog, and one that uses up its budget. */
+static void test_exhausted(void **state)
+{
+	(void)state;
+	listen();
+	server(1, 2, 10, 10);
+	*told = 0;
+	start(0);
+	wake(1);
+	runs();
+	run(2 * MS);
+	run(8 * MS);
+	block();
+	block();
+	assert_told("wake 0 idle run 0 wake 1 preempt 0 run 1 exhausted 1 run 0 "
+		    "replenish 1 preempt 0 run 1 block 1 run 0 block 0 idle");
+}
+
 static int quiet(void **state)
 {
 	host_trace = NULL;
@@ -199,6 +217,7 @@ static int quiet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_exhausted, quiet),
 		cmocka_unit_test_setup(test_deferred_by_wake, quiet),
 		cmocka_unit_test_setup(test_deferred_by_return, quiet),
 		cmocka_unit_test_setup(test_set, quiet),

@@ -3,12 +3,7 @@
  * Deadline vCPUs by examples worked out by hand: order, preemption, budgets,
  * what a wake brings, deadlines before the end of the period, extra time.
  */
-#include <stdio.h>
-
 #include "deadlinehost.h"
-#include <skerry/trace.h>
-
-extern void (*host_trace)(enum trace_event e, const struct vcpu *v, u32 arg);
 
 static void test_order(void **state)
 {
@@ -638,51 +633,9 @@ static void test_rounding(void **state)
 	}
 }
 
-static char told[200];
-
-static void tell(enum trace_event e, const struct vcpu *v, u32 arg)
-{
-	static const char *const names[] = {
-		[TRACE_RUN] = "run",
-		[TRACE_IDLE] = "idle",
-		[TRACE_WAKE] = "wake",
-		[TRACE_BLOCK] = "block",
-		[TRACE_PREEMPT] = "preempt",
-		[TRACE_EXHAUSTED] = "exhausted",
-		[TRACE_REPLENISH] = "replenish",
-	};
-	size_t len = strlen(told);
-
-	assert_int_equal(arg, 0);
-	snprintf(told + len, sizeof(told) - len, "%s%s%s", len ? " " : "",
-		 names[e], v ? v == &vcpus[0] ? " 0" : " 1" : "");
-}
-
-/* The trace of a hog and one that uses up its budget. */
-static void test_trace(void **state)
-{
-	(void)state;
-	*told = 0;
-	host_trace = tell;
-	cpus[0].trace.on = cpus[1].trace.on = 1;
-	server(1, 2, 10, 10);
-	start(0);
-	wake(1);
-	runs();
-	run(2 * MS);
-	run(8 * MS);
-	block();
-	block();
-	host_trace = NULL;
-	assert_string_equal(told, "wake 0 idle run 0 wake 1 preempt 0 run 1 "
-				  "exhausted 1 run 0 replenish 1 preempt 0 run 1 "
-				  "block 1 run 0 block 0 idle");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_trace, setup),
 		cmocka_unit_test_setup(test_order, setup),
 		cmocka_unit_test_setup(test_preempts, setup),
 		cmocka_unit_test_setup(test_rest_of_slice, setup),
