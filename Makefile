@@ -211,7 +211,8 @@ $O/unit/$1: tests/unit/$1.c $$(unit-$1) $$(hdr) $$(unit-headers) Makefile \
 endef
 $(foreach u,$(notdir $(units)),$(eval $(call unit-rule,$u)))
 unit: $(units)
-	$Qset -e; for t in $(units); do echo "  RUN $$t"; $$t; done
+	$Qbad=0; for t in $(units); do echo "  RUN $$t"; \
+	  $$t || { echo "  FAIL $$t: status $$?"; bad=1; }; done; exit $$bad
 -include tests/fuzz/build.mk
 # The tests once more, with gcov's counters; lines without a test by notes of
 # the target's compiler.

@@ -17,7 +17,7 @@ _Thread_local struct cpu *host_this_cpu = &host_cpus[0];
 void (*host_barrier)(const char *name);
 
 static void (*guest)(void); /* what vCPU 1 does between its IPIs */
-static bool stop;
+static bool stop, stopped;
 static pthread_t other;
 
 void ipi_send(unsigned int cpu, u32 reasons)
@@ -36,6 +36,14 @@ void ipi_handle(void)
 		vgic_refresh(cpu->current);
 }
 
+/* GICH_HCR.UIE: none of the list registers, or one alone, is in use. */
+static bool underflow(void)
+{
+	u64 empty = gic_lr_empty();
+
+	return gic()->some_wait && __builtin_popcountl(empty) >= NR_LRS - 1;
+}
+
 /* EL2's way out: IPIs and maintenance first. */
 static void leave_el2(void)
 {
@@ -43,7 +51,7 @@ static void leave_el2(void)
 
 	while (READ_ONCE(host_this_cpu->ipi))
 		ipi_handle();
-	if (gic_lr_ended() || gic()->eois)
+	if (gic_lr_ended() || gic()->eois || underflow())
 		vgic_maintain(host_this_cpu->current);
 	assert_false(g->held);
 	assert_null(g->holding);
@@ -64,6 +72,7 @@ static void *run_other(void *arg)
 			guest();
 	}
 	vgic_unload(&vcpus[1]);
+	__atomic_store_n(&stopped, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -73,7 +82,7 @@ static int start(void (*fn)(void))
 	host_cpus[0].current = &vcpus[0];
 	vgic_load(&vcpus[0]);
 	gicd_w(0, host_gic_version == 3 ? 2 : 1);
-	stop = false;
+	stop = stopped = false;
 	guest = fn;
 	alarm(TIMEOUT);
 	assert_int_equal(pthread_create(&other, NULL, run_other, NULL), 0);
@@ -97,6 +106,11 @@ static int teardown(void **state)
 {
 	(void)state;
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	/* It may be waiting for what stands in our LRs: only we let it go. */
+	while (!__atomic_load_n(&stopped, __ATOMIC_ACQUIRE)) {
+		leave_el2();
+		sched_yield();
+	}
 	pthread_join(other, NULL);
 	alarm(0);
 	return 0;
