@@ -103,6 +103,42 @@ static void test_rate(void **state)
 	assert_in_range(all - paid, 99, 101);
 }
 
+/* All a little early, that many in so long: 5 us each is all it gains. */
+static void rate_early(u64 early)
+{
+	u64 begin, nr_free = 0;
+
+	server(1, 4, 8, 8);
+	server_toll = US(5);
+	now += SEC;
+	begin = now;
+	start(0);
+	for (unsigned int i = 0; i < 300; i++) {
+		u64 at = now;
+
+		wake(1);
+		if (!of(1)->paid)
+			assert_true(nr_free++ * (8 * MS - US(5)) <=
+				    at - begin + MS / 2);
+		assert_int_equal(runs(), 1);
+		now += US(100);
+		done();
+		now = at + 8 * MS - early;
+	}
+	assert_true(nr_free > 140);
+}
+static void test_rate_early(void **state)
+{
+	static const u64 us[] = {0,  1,	 4,   5,   6,	7,  10,
+				 20, 40, 100, 499, 500, 501};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(us); i++) {
+		setup(NULL);
+		rate_early(US(us[i]));
+	}
+}
+
 /* One wake that EL2 saw late does not make those after it early. */
 static void test_late_once(void **state)
 {
@@ -232,6 +268,7 @@ int main(void)
 		cmocka_unit_test_setup(test_constrained, setup),
 		cmocka_unit_test_setup(test_beside_constrained, setup),
 		cmocka_unit_test_setup(test_rate, setup),
+		cmocka_unit_test_setup(test_rate_early, setup),
 		cmocka_unit_test_setup(test_late_once, setup),
 		cmocka_unit_test_setup(test_paid_once, setup),
 		cmocka_unit_test_setup(test_returns_pay, setup),
