@@ -31,12 +31,18 @@ static struct {
 /* Of one CPU, for admit_test(). */
 static struct sched_params set[ADMIT_MAX];
 
+/* What collect() has seen on its CPU beside. */
+static struct {
+	u64 weight;	    /* of those that share by it */
+	u32 nr_constrained; /* deadlines before the end of the period */
+} seen;
+
 /* The deadline vCPUs of a CPU into `set`; their number. */
-static unsigned int collect(unsigned int c, u64 *weight)
+static unsigned int collect(unsigned int c)
 {
 	unsigned int n = 0;
 
-	*weight = 0;
+	seen.weight = seen.nr_constrained = 0;
 	for (unsigned int id = 1; id <= CONFIG_MAX_DOMAINS; id++)
 		for (unsigned int i = 0; i < book[id].nr; i++) {
 			const struct sched_params *p = &book[id].g->sched[i];
@@ -44,7 +50,8 @@ static unsigned int collect(unsigned int c, u64 *weight)
 			if (book[id].cpu[i] != c)
 				continue;
 			if (!p->budget_us || p->extra_time)
-				*weight += p->weight;
+				seen.weight += p->weight;
+			seen.nr_constrained += p->deadline_us < p->period_us;
 			if (p->budget_us && n++ < ADMIT_MAX)
 				set[n - 1] = *p;
 		}
@@ -66,8 +73,7 @@ static void warn_round_robin(unsigned int c, unsigned int id, unsigned int from)
 /* On CPU c guest `by` has others from vCPU `from` on, which fit; 0: has less. */
 static void count(unsigned int c, unsigned int by, unsigned int from)
 {
-	u64 weight;
-	unsigned int n = collect(c, &weight);
+	unsigned int n = collect(c);
 	u32 ppm = admit_ppm(set, n), left = ADMIT_WHOLE - ppm;
 	bool more = placed[c].ppm < ppm;
 
@@ -75,10 +81,11 @@ static void count(unsigned int c, unsigned int by, unsigned int from)
 		log_warn("CPU %u: deadline vCPUs leave %u.%04u %% for EL2's worker, which starts, restarts and ends guests and carries out `sched`; `pause N` of their guest makes room",
 			 c, left / 10000, left % 10000);
 	for (unsigned int id = 1; !left && id <= CONFIG_MAX_DOMAINS; id++)
-		if (more || (id == by && placed[c].weight < weight))
+		if (more || (id == by && placed[c].weight < seen.weight))
 			warn_round_robin(c, id, more ? 0 : from);
-	placed[c].weight = weight;
+	placed[c].weight = seen.weight;
 	WRITE_ONCE(placed[c].ppm, ppm);
+	sched_reserve(c, seen.nr_constrained);
 }
 
 u32 place_ppm(unsigned int cpu)
@@ -165,8 +172,7 @@ static void refuse(unsigned int id, unsigned int c, unsigned int n,
 static int admit(unsigned int id, unsigned int c, enum tell tell)
 {
 	struct admit_result r;
-	u64 weight;
-	unsigned int n = collect(c, &weight);
+	unsigned int n = collect(c);
 
 	admit_test(set, n, &r);
 	if (r.verdict == ADMIT_FITS)

@@ -27,11 +27,18 @@ static void update(struct vcpu *v)
 		timer_cancel(&t->timer);
 }
 
+/* The guest's deadline, but not from before it waited: any number is valid. */
+static void set_due(struct vcpu *v, const struct timer *timer)
+{
+	WRITE_ONCE(v->sched.due,
+		   max(timer->deadline, READ_ONCE(v->sched.since)));
+}
+
 static void expired(struct timer *timer)
 {
 	struct vcpu *v = container_of(timer, struct vcpu, ptimer.timer);
 
-	WRITE_ONCE(v->sched.due, timer->deadline);
+	set_due(v, timer);
 	update(v);
 	WRITE_ONCE(v->sched.due, 0UL);
 }
@@ -47,7 +54,7 @@ static void vtimer_due(struct timer *timer)
 
 	if (unlikely(!sched_is_waiting(&v->sched)))
 		return;
-	WRITE_ONCE(v->sched.due, timer->deadline);
+	set_due(v, timer);
 	vgic_timer_due(v);
 	WRITE_ONCE(v->sched.due, 0UL);
 }

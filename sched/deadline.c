@@ -11,12 +11,12 @@
  * any interval is at most its length times budget / period.
  *
  * That is too much where one on the CPU has a deadline before the end of its
- * period: admission then counts whole budgets, and none in an interval shorter
- * than the deadline. There each part of the budget returns a period after the
- * release by which it was used, and what is left over is released again when
- * the vCPU wakes (as in a sporadic server: Sprunt, Sha and Lehoczky 1989). So
- * the parts are sporadic tasks of the same period and deadline, that together
- * have the budget.
+ * period, or has it again after its guest's restart: admission then counts
+ * whole budgets, and none in an interval shorter than the deadline. There each
+ * part of the budget returns a period after the release by which it was used,
+ * and what is left over is released again when the vCPU wakes (as in a sporadic
+ * server: Sprunt, Sha and Lehoczky 1989). So the parts are sporadic tasks of
+ * the same period and deadline, that together have the budget.
  */
 #include "sched_priv.h"
 

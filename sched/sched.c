@@ -31,7 +31,8 @@ void sched_init_cpu(unsigned int cpu)
 /* What those that are placed here have in common. */
 static void survey(struct sched_cpu *c)
 {
-	c->heaviest = c->nr_constrained = 0;
+	c->heaviest = 0;
+	c->nr_constrained = c->nr_reserved;
 	list_for_each(at, &c->placed) {
 		const struct sched_vcpu *s =
 			&list_entry(at, struct vcpu, sched.placed)->sched;
@@ -41,6 +42,16 @@ static void survey(struct sched_cpu *c)
 			c->heaviest = max(c->heaviest, s->weight);
 		c->nr_constrained += s->server.deadline < s->server.period;
 	}
+}
+
+void sched_reserve(unsigned int cpu, u32 nr_constrained)
+{
+	struct sched_cpu *c = &cpus[cpu].sched;
+
+	spin_lock(&c->lock);
+	c->nr_reserved = nr_constrained;
+	survey(c);
+	spin_unlock(&c->lock);
 }
 
 void sched_place(struct vcpu *v, unsigned int cpu, const struct sched_params *p,
@@ -663,27 +674,34 @@ static struct vcpu *find(struct sched_cpu *c, bool (*is)(const struct vcpu *v))
 	return NULL;
 }
 
-void sched_idle(void)
+static __noinline void reap(struct sched_cpu *c)
 {
 	struct cpu *cpu = this_cpu();
-	struct sched_cpu *c = &cpu->sched;
 	struct vcpu *v;
-	u32 reap;
 
-	spin_lock(&c->lock);
-	reap = c->reap;
 	WRITE_ONCE(c->reap, 0U);
-	while (unlikely(reap) && (v = find(c, is_stopped))) {
+	while ((v = find(c, is_stopped))) {
 		list_del(&v->sched.placed);
-		survey(c);
 		spin_unlock(&c->lock);
 		timer_cancel(&v->ptimer.timer);
 		timer_cancel(&v->vtimer);
 		if (cpu->fp_owner == v)
 			cpu->fp_owner = NULL;
-		domain_vcpu_left(v);
+		domain_vcpu_left(v); /* and may be freed */
 		spin_lock(&c->lock);
 	}
+	survey(c);
+}
+
+void sched_idle(void)
+{
+	struct cpu *cpu = this_cpu();
+	struct sched_cpu *c = &cpu->sched;
+	struct vcpu *v;
+
+	spin_lock(&c->lock);
+	if (unlikely(READ_ONCE(c->reap)))
+		reap(c);
 	/* Who wakes meanwhile does not wait for all of them. */
 	while (unlikely(c->untidy) && !READ_ONCE(c->resched) &&
 	       !is_contended(c) && (v = find(c, is_off))) {

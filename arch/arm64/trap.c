@@ -41,7 +41,7 @@ static __noinline struct vcpu *wait(struct vcpu *v)
 	v->blocked = false;
 	while (!vgic_has_pending(v)) {
 		if (sched_is_contended() || sched_is_server(&v->sched) ||
-		    READ_ONCE(c->resched)) {
+		    v->domain->wfi_trap || READ_ONCE(c->resched)) {
 			sched_block(v);
 			/* What came before was told to a ready vCPU. */
 			if (vgic_has_pending(v))

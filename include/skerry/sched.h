@@ -103,7 +103,8 @@ struct sched_cpu {
 	struct vcpu *preempted; /* one of these that goes first, or NULL */
 	struct list placed;
 	u32 heaviest;	      /* weight of these */
-	u32 nr_constrained;   /* with a deadline before the end of the period */
+	u32 nr_reserved;      /* for a deadline before the end of the period */
+	u32 nr_constrained;   /* with the placed ones that have one; 0: none */
 	struct vcpu *running; /* NULL: idle */
 	u64 vtime;	      /* the least a vCPU may wake with, plus a bonus */
 	u64 slice_until;      /* end of its slice or budget; 0: none is set */
@@ -113,6 +114,11 @@ struct sched_cpu {
 };
 
 void sched_init_cpu(unsigned int cpu);
+/*
+ * On this CPU time is kept for so many vCPUs with a deadline before the end of
+ * their period, whether they are there or between two lives. Any CPU.
+ */
+void sched_reserve(unsigned int cpu, u32 nr_constrained);
 /*
  * Boot, or creation of v: its CPU for good. Not ready yet. As a deadline vCPU
  * it has no budget before `from`: until then it had one in an earlier life.

@@ -43,7 +43,8 @@ SIMULATED = [
     ("bandwidth servers beside constrained ones", "deadline.c",
      "!c->nr_constrained && exceeds(s, until)", "exceeds(s, until)"),
     ("nobody is constrained", "sched.c",
-     "c->nr_constrained += s->server.deadline < s->server.period;", ";"),
+     "c->nr_constrained += s->server.deadline < s->server.period;",
+     "c->nr_constrained = 0;"),
     ("what is left keeps its old release", "deadline.c",
      "\t\t\t;\n\t\ts->release = later(s->release, now);\n",
      "\t\t\t;\n"),
@@ -81,6 +82,10 @@ SIMULATED = [
 
 # Any of them has to:
 SEEN = [
+    ("one that is placed is not constrained", "sched.c",
+     "c->nr_constrained += s->server.deadline < s->server.period;", ";"),
+    ("between two lives nobody is constrained", "sched.c",
+     "c->nr_constrained = c->nr_reserved;", "c->nr_constrained = 0;"),
     ("no wake costs anything", "deadline.c",
      "\ts->left -= (s64)server_toll;\n\ts->spent += server_toll;\n", ""),
     ("each wake costs", "deadline.c",

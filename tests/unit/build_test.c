@@ -74,6 +74,11 @@ u64 time_now(void)
 {
 	return now++;
 }
+void sched_reserve(unsigned int cpu, u32 nr_constrained)
+{
+	(void)cpu;
+	(void)nr_constrained;
+}
 void work_point(void)
 {
 }

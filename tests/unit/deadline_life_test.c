@@ -106,6 +106,61 @@ static void test_kill(void **state)
 	assert_int_equal(cpus[0].sched.nr_constrained, 0);
 }
 
+/*
+ * What the others may ask for is what was admitted with vCPU 3, which comes
+ * back when it likes: also while it is between two lives. How late 1 is.
+ */
+static s64 late_beside_lives(bool two)
+{
+	struct sched_params p = params(4, 5, 20);
+	u64 begin, end, from;
+
+	setup(NULL);
+	sched_reserve(0, 1);
+	server(1, 4, 10, 10);
+	server(2, 40, 100, 100);
+	server(3, 4, 5, 20);
+	passes(200 * MS);
+	from = sched_budget_from(&vcpus[3]);
+	if (two) {
+		remote(stop, 3);
+		runs();
+	}
+	begin = now;
+	wake(2);
+	assert_int_equal(runs(), 2);
+	now += 36 * MS;
+	assert_int_equal(done(), -1);
+	passes(54 * MS);
+	assert_int_equal(now, begin + 90 * MS);
+	wake(2);
+	if (two) {
+		memset(&vcpus[3].sched, 0, sizeof(vcpus[3].sched));
+		doms[3].state = DOMAIN_RUNNING;
+		sched_place(&vcpus[3], 0, &p, from);
+	}
+	wake(3);
+	wake(1);
+	end = now + 10 * MS;
+	while (vcpus[1].sched.ran < 4 * MS) {
+		assert_true(runs() > 0);
+		passes(MS / 10);
+		if (cpus[0].current == &vcpus[3] && ran(3) >= 4 * MS)
+			done();
+		if (cpus[0].current == &vcpus[2] && ran(2) >= 40 * MS)
+			done();
+		ran(1);
+	}
+	return (s64)(now - end);
+}
+static void test_between_lives(void **state)
+{
+	(void)state;
+	assert_true(late_beside_lives(false) <= 0);
+	assert_true(late_beside_lives(true) <= 0);
+	sched_reserve(0, 0);
+}
+
 /* To the same, back by way of the round-robin, and to others. */
 static void test_set(void **state)
 {
@@ -480,6 +535,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_pause, setup),
 		cmocka_unit_test_setup(test_kill, setup),
+		cmocka_unit_test_setup(test_between_lives, setup),
 		cmocka_unit_test_setup(test_set, setup),
 		cmocka_unit_test_setup(test_set_timer, setup),
 		cmocka_unit_test_setup(test_off_and_on, setup),

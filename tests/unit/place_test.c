@@ -37,6 +37,11 @@ void log_at(enum log_level level, const char *fmt, ...)
 void work_point(void)
 {
 }
+static u32 reserved[CONFIG_NR_CPUS];
+void sched_reserve(unsigned int cpu, u32 nr_constrained)
+{
+	reserved[cpu] = nr_constrained;
+}
 
 static u32 rnd(u32 lo, u32 hi)
 {
@@ -49,6 +54,7 @@ static int setup(void **state)
 	(void)state;
 	memset(book, 0, sizeof(book));
 	memset(placed, 0, sizeof(placed));
+	memset(reserved, 0, sizeof(reserved));
 	memset(guest, 0, sizeof(guest));
 	for (unsigned int id = 1; id <= CONFIG_MAX_DOMAINS; id++) {
 		struct describe_guest *g = &guest[id];
@@ -522,7 +528,7 @@ static enum admit_verdict check_cpu(unsigned int c, const struct sched_params *q
 {
 	struct sched_params s[CONFIG_MAX_DOMAINS * CONFIG_MAX_VCPUS];
 	struct admit_result r;
-	unsigned int n = 0;
+	unsigned int n = 0, constrained = 0;
 	u64 weight = 0;
 
 	for (unsigned int id = 1; id <= CONFIG_MAX_DOMAINS; id++)
@@ -536,7 +542,9 @@ static enum admit_verdict check_cpu(unsigned int c, const struct sched_params *q
 				s[n++] = *p;
 			if (!p->budget_us || p->extra_time)
 				weight += p->weight;
+			constrained += p->deadline_us < p->period_us;
 		}
+	assert_int_equal(constrained, reserved[c]);
 	admit_test(s, n, &r);
 	assert_int_equal(r.verdict, ADMIT_FITS);
 	assert_int_equal(r.ppm, place_ppm(c));

@@ -199,7 +199,7 @@ void work_point(void)
 /* Of all sets; too long: admission refuses without a word on whether it fits. */
 static struct {
 	u64 admitted, refused, too_long, full, tolls;
-	u64 jobs, exact, events, paid, given, sets;
+	u64 jobs, exact, events, paid, given, sets, lives;
 } sums;
 
 /* What admission says about the set: that it fits. */
@@ -242,6 +242,7 @@ static void count(bool admitted)
 	sums.paid += server_toll ? sim.nr_paid : 0;
 	sums.given += sim.nr_given;
 	sums.sets += sim.nr_sets;
+	sums.lives += sim.nr_lives;
 }
 
 static void check_set(void)
@@ -276,16 +277,16 @@ static void test_sets(void **state)
 		check_set();
 	seed_now = 0;
 	printf("%lu sets admitted, %lu with tolls, %lu fill the CPU; %lu refused, %lu are too long to say\n"
-	       "%lu jobs, %lu end just in time; %lu other parameters; %lu tolls, %lu given to others; %lu events\n",
+	       "%lu jobs, %lu end just in time; %lu other parameters, %lu other lives; %lu tolls, %lu given to others; %lu events\n",
 	       sums.admitted, sums.tolls, sums.full, sums.refused,
-	       sums.too_long, sums.jobs, sums.exact, sums.sets, sums.paid,
-	       sums.given, sums.events);
+	       sums.too_long, sums.jobs, sums.exact, sums.sets, sums.lives,
+	       sums.paid, sums.given, sums.events);
 	if (nr < 100)
 		return;
 	assert_true(sums.refused > nr / 20 && sums.refused < nr / 2);
 	assert_true(sums.full > nr / 10 && sums.too_long <= nr / 100);
 	assert_true(sums.tolls > nr / 3 && sums.paid > 100 * nr);
-	assert_true(sums.given > 10 * nr && sums.sets > nr);
+	assert_true(sums.given > 10 * nr && sums.sets > nr && sums.lives > nr);
 	assert_true(sums.jobs > 100 * nr && sums.exact > nr);
 }
 

@@ -94,6 +94,11 @@ void mmu_unmap_direct(paddr_t pa, u64 size)
 }
 
 /* Interrupts come through here: no window is open, and not too late. */
+void sched_reserve(unsigned int cpu, u32 nr_constrained)
+{
+	(void)cpu;
+	(void)nr_constrained;
+}
 void work_point(void)
 {
 	assert_windows_closed();

@@ -31,7 +31,8 @@ static struct sim_vcpu {
 	u64 base;	      /* when the next job is due to begin */
 	u64 most;	      /* what it runs and sleeps at a time; now: */
 	u64 grain;
-	bool waits;  /* in WFI, until: */
+	bool dead;   /* between two lives */
+	bool waits;  /* in WFI, or dead, until: */
 	u64 release; /* the next job's */
 	u64 work;    /* until it does something */
 	u64 due;     /* the job's end */
@@ -54,7 +55,7 @@ static struct sim {
 	u64 end;
 	bool missed;
 	u64 nr_jobs, nr_exact; /* those that keep, and end with their time */
-	u64 nr_events, idle, nr_paid, nr_given, nr_sets;
+	u64 nr_events, idle, nr_paid, nr_given, nr_sets, nr_lives;
 } sim;
 
 /* With EL2's tolls and slack as they ship, or without. */
@@ -87,6 +88,16 @@ static inline void sim_task(struct sim_vcpu *s, u64 from)
 	s->nr_free = 0;
 }
 
+/* As the book has it, over lives and changes. */
+static inline void sim_reserve(void)
+{
+	u32 n = 0;
+
+	for (const struct sim_vcpu *s = sims; s < sims + sim.nr; s++)
+		n += s->params.deadline_us < s->params.period_us;
+	sched_reserve(0, n);
+}
+
 static inline struct sim_vcpu *sim_add(enum sim_kind kind,
 				       const struct sched_params *p)
 {
@@ -98,6 +109,7 @@ static inline struct sim_vcpu *sim_add(enum sim_kind kind,
 	sched_place(&vcpus[i], 0, p, 0);
 	s->kind = kind;
 	s->params = *p;
+	sim_reserve();
 	s->least = p->period_us;
 	sim_task(s, now);
 	s->waits = true;
@@ -178,11 +190,37 @@ static inline void sim_job(struct sim_vcpu *s)
 	}
 }
 
+/* From now on what it has begun before is not to be had again. */
+static inline void sim_anew(struct sim_vcpu *s, u64 from)
+{
+	s->share = sim_share(s);
+	s->was = now < s->from ? s->was : s->load;
+	sim_task(s, max(now, from));
+}
+
+/* Another life, which knows of the one before only when that had its budget. */
+static inline void sim_live(struct sim_vcpu *s)
+{
+	struct vcpu *v = &vcpus[s - sims];
+	u64 from = sched_budget_from(v);
+
+	assert_true(list_is_empty(&v->sched.placed));
+	s->dead = false;
+	s->ran = 0;
+	sim_anew(s, from);
+	memset(&v->sched, 0, sizeof(v->sched));
+	v->domain->state = DOMAIN_RUNNING;
+	sched_place(v, 0, &s->params, from);
+	sim.nr_lives++;
+}
+
 /* True if the interrupt is this CPU's own, or asks it to look. */
 static inline bool sim_wake(unsigned int i)
 {
 	struct sim_vcpu *s = &sims[i];
 
+	if (s->dead)
+		sim_live(s);
 	s->waits = false;
 	s->low = min(s->low, sim_excess(s));
 	if (now - s->anchor >= s->task.period * magnitude(8)) {
@@ -243,10 +281,8 @@ static inline void sim_set_again(struct vcpu *v)
 	}
 	if (!one_in(4))
 		sim_choose(s);
-	s->share = sim_share(s);
-	s->was = now < s->from ? s->was : s->load;
-	/* Begun before, as it is ready already when it is set. */
-	sim_task(s, max(now, sched_budget_from(v)));
+	sim_anew(s, sched_budget_from(v));
+	sim_reserve();
 	sched_set(v, &s->params);
 	sim.nr_sets++;
 }
@@ -259,7 +295,11 @@ static inline bool sim_order(unsigned int i)
 	if (s->kind == SIM_KEEPS || !one_in(64))
 		return false;
 	sim_job(s);
-	if (one_in(2)) {
+	if (one_in(4)) {
+		remote(stop, i);
+		s->dead = s->waits = true;
+		s->release = now + magnitude(4 * max(s->task.period, s->most));
+	} else if (one_in(2)) {
 		remote(sim_set_again, i);
 	} else {
 		remote(sched_pause, i);

@@ -324,6 +324,18 @@ static void test_wfi_alone(void **state)
 	assert_int_equal(v.arch.nr_exits, 0);
 }
 
+/* The same, as its guest is to be told apart from one that runs. */
+static void test_wfi_trap(void **state)
+{
+	(void)state;
+	d.wfi_trap = true;
+	pending_at = 3;
+	next = NULL;
+	assert_null(trap_sync(&v, WFX(0)));
+	assert_trace("block\nnext\n");
+	d.wfi_trap = false;
+}
+
 static void test_wfi_blocks(void **state)
 {
 	(void)state;
@@ -522,6 +534,7 @@ int main(void)
 		cmocka_unit_test_setup(test_irq, setup),
 		cmocka_unit_test_setup(test_traced, setup),
 		cmocka_unit_test_setup(test_wfi_alone, setup),
+		cmocka_unit_test_setup(test_wfi_trap, setup),
 		cmocka_unit_test_setup(test_wfi_blocks, setup),
 		cmocka_unit_test_setup(test_wfi_late_interrupt, setup),
 		cmocka_unit_test_setup(test_wfe, setup),
