@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What takes more than its share: time, and room on the console, and turns. */
+/*
+ * What takes more than its share: time, and room on the console, and turns, and
+ * timers.
+ */
 #include "hostile.h"
 
-#define HOG_US	 20000 /* several slices */
-#define NR_LINES 64
-#define NR_NAPS	 256
-#define NR_TIMES 1024
-#define WDT_WCV	 0x010
+#define HOG_US	  20000 /* several slices */
+#define NR_LINES  64
+#define NR_NAPS	  256
+#define NR_TIMES  1024
+#define WDT_WCV	  0x010
+#define NR_BURSTS 8
+#define EARLY	  512 /* ticks, as is EL2's way to the first timer */
+#define STEP	  5   /* so that all distances have their turn */
 
 /* Nothing is masked so well that EL2's timer would not come. */
 void round_hog(struct me *me)
@@ -104,6 +110,43 @@ void round_watchdog(struct me *me)
 			write32(plat.wdt_refresh, 0);
 			write64(plat.wdt + WDT_WCV, now() + below(me, 2000));
 		}
+		me->ops++;
+	}
+}
+
+static void both_over(struct me *me, bool fiq)
+{
+	sysreg_write(cntp_ctl_el0, 0);
+	timer_over(me, fiq);
+}
+
+/*
+ * Both timers of all vCPUs, and of all guests that do this, are due at the same
+ * time, shortly before a neighbour's that wakes at multiples of its period. All
+ * know that time without telling each other: their counter is the same one. The
+ * physical timers are a tick later: had they woken the vCPUs, there would be
+ * less to do for the virtual ones.
+ */
+void round_burst(struct me *me)
+{
+	u64 period = bootarg_num("period_us", 1000) * ticks_per_us();
+
+	gic_sane();
+	me->irq = both_over;
+	gic_enable(plat.timer_intid[TIMER_VIRT]);
+	gic_enable(plat.timer_intid[TIMER_PHYS]);
+	for (unsigned int i = 0; i < NR_BURSTS; i++) {
+		u64 n = now() / period + 1;
+		u64 at = n * period - n * STEP % EARLY;
+
+		sysreg_write(cntp_cval_el0, at + 1);
+		sysreg_write(cntp_ctl_el0, 1);
+		timer_set(at);
+		while (now() <= at)
+			wfi();
+		irq_on();
+		isb();
+		irq_off();
 		me->ops++;
 	}
 }

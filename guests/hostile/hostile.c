@@ -6,7 +6,8 @@
  *
  * Boot arguments: what=<a,b,...> (default all), seed=N (default 1), rounds=N
  * of each attack and vCPU (default 16), ms=N (and for at least so long,
- * default 0), wait_ms=N (asleep before the first, default 0).
+ * default 0), wait_ms=N (asleep before the first, default 0), period_us=N (of
+ * whom a burst is meant for, default 1000).
  */
 #include <string.h>
 
@@ -32,6 +33,7 @@ static const struct attack attacks[] = {
 	{"flood", round_flood, 0, false, false},
 	{"nap", round_nap, 0, true, false},
 	{"watchdog", round_watchdog, 0, false, false},
+	{"burst", round_burst, 0, true, false},
 };
 /* clang-format on */
 

@@ -89,6 +89,7 @@ void round_hog(struct me *me);
 void round_flood(struct me *me);
 void round_nap(struct me *me);
 void round_watchdog(struct me *me);
+void round_burst(struct me *me);
 
 /* Until when the attack goes on at least, in ticks. */
 u64 attack_end(void);

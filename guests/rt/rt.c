@@ -7,7 +7,8 @@
  *
  * Boot arguments: period_us (default 1000), periods (1000), work_us (50, of a
  * CPU of its own), max_late_us (100, the latest allowed start), settle_us
- * (1000, before it begins), exact=1 to have each lateness with its count too.
+ * (1000, before it begins), aligned=1 to begin at a multiple of the period,
+ * exact=1 to have each lateness with its count too.
  * With naps_ms=N it is no control loop but a neighbour of one: for so long it
  * only waits, until nap_ns (200) later each time.
  */
@@ -125,6 +126,8 @@ static void control_loop(void)
 {
 	u64 start = now() + period;
 
+	if (bootarg_num("aligned", 0))
+		start += period - start % period;
 	for (u64 n = 0; n < periods; n++) {
 		u64 deadline = start + n * period, end;
 

@@ -219,6 +219,8 @@ BLUNT = {"gic": 9000, "spis": 9000}
 # And in what piece of its work EL2's worker, which builds guests.
 WORKER = 14000
 STORMS = ("nap", "timer", "psci", "hog", "call", "gic", "spis")
+# What is to be enough for both timers of a neighbour's vCPU to expire.
+EXPIRY = 1400
 
 
 @pytest.mark.parametrize("kind", ("robin", "server"))
@@ -238,6 +240,30 @@ def test_storm(what, kind):
     expect_clean(result)
     expect(result, rf"^\(d2\) ok 1 - {what}: \d+ operations$", 1)
     expect_kept(result, 1, 150, worst, 8)
+
+
+@pytest.mark.parametrize("guests", (1, 3))
+def test_storm_bursts(guests):
+    """Both timers of all eight vCPUs of a guest, or of three, are due just
+    before the loop's, at all distances. EL2 goes through them in one piece:
+    what that takes for each vCPU is bounded."""
+    vcpus = 8 * guests
+    worst = WORST + EXPIRY * vcpus
+    # They begin one after the other, each with its slices.
+    settle = 30000 + 8000 * vcpus
+    loop = rt(150, late=worst // 1000 + 2, settle=settle)
+    loop.bootargs += " aligned=1"
+    result = boot(f"storm-bursts-{guests}", [loop] + [
+        Guest(f"burst{i}", bare("hostile"), cpus=8, mib=8,
+              bootargs="what=burst period_us=1000 seed=3 rounds=2 "
+              f"ms={settle // 1000 + 200}")
+        for i in range(guests)])
+    expect_clean(result)
+    expect_kept(result, 1, 150, worst, 8)
+    done = [int(l.split()[-2]) for l in
+            result.matching(r"^\(d\d\) ok 1 - burst: \d+ operations$")]
+    assert len(done) == guests and min(done) >= 8 * 150, \
+        report(result, f"{done} bursts of the vCPUs, too few for each period")
 
 
 @pytest.mark.parametrize("budget, nap", ((200, 200), (350, 500)))
