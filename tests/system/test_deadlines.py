@@ -317,7 +317,7 @@ def test_tickless():
               spin("alone", 1000000, pins[1]),
               *[spin(f"both{i}", 1000000, pins[2]) for i in range(2)],
               rt(1000000, "sleeper", 10000, 1000, how=pins[3])]
-    wait = r"(?:\(d1\) CLOCK[^\n]*\n){11}"
+    wait = r"(?:[^\n]*CLOCK[^\n]*\n){11}"
     result = boot("tickless", guests, cpus=4, shift=LONG, typed=(
         (ALL_STARTED + r"[\s\S]*CLOCK", SWITCH * 5),
         (PROMPT, "irq\r"), (wait, "irq\r"),
@@ -345,10 +345,11 @@ def test_orders():
     wait = r"(?:[^\n]*CLOCK[^\n]*\n){4}"
     begins = r"\(d1\) # rt: start[\s\S]*" + wait
     result = boot("orders", guests, typed=(
-        (rf"(?=[\s\S]*{ALL_STARTED})[\s\S]*" + begins, SWITCH * 4),
+        (rf"\A(?=[\s\S]*{ALL_STARTED})[\s\S]*" + begins, SWITCH * 4),
         (PROMPT, "pause 1\r"), (wait, "resume 1\r"), (wait, "restart 1\r"),
         (begins, "pause 1\r"), (wait, "destroy 1\r"), (wait, "start 1\r"),
-        (r"(?=[\s\S]*d1 it: off)[\s\S]*d2 other: off", "destroy 3\rdestroy 4\r")))
+        (r"\A(?=[\s\S]*d1 it: off)[\s\S]*d2 other: off",
+         "destroy 3\rdestroy 4\r")))
     expect_clean(result)
     expect(result, r"^\(d1\) # rt: start", 3)
     expect(result, r"^\(d1\) ok 1 - rt: 0 of 1000 periods missed$", 1)

@@ -40,9 +40,10 @@ def ring(*names):
     return ",".join(os.path.relpath(key(n), TOP) for n in names)
 
 
-def given(name, data, config=None, more=""):
-    """A guest whose image was made elsewhere."""
-    folder = os.path.join(WORK, of_round("images"))
+def given(boot, name, data, config=None, more=""):
+    """A guest whose image was made elsewhere; the boot's own, as tests run at
+    the same time."""
+    folder = os.path.join(WORK, of_round(f"images-{boot}"))
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, f"{name}.itb")
     with open(path, "wb") as f:
@@ -98,6 +99,7 @@ def older(version, at_least):
 
 def test_refused():
     """Each kind of bad image by its line; the good one runs."""
+    boot = "refused-images"
     stranger = sign.Policy(sign.Key(key("stranger"), name="dev"))
     forged = image_of(hello("forged"), stranger)
     whole = image_of(hello("cut"))
@@ -106,10 +108,12 @@ def test_refused():
     unknown = image_of(hello("unknown"), sign.Policy(key("stranger")))
     guests = [
         hello(extra="skerry,version = <7>; skerry,min-version = <7>;"),
-        hello("plain"), given("forged", forged), given("cut", whole[:end - 4]),
-        given("broken", changed(broken, data_of(broken)[1] - 1)),
-        given("unknown", unknown), older(3, 4), given("other", whole)]
-    result = Boot("refused-images", guests, cpus=1, force=True,
+        hello("plain"), given(boot, "forged", forged),
+        given(boot, "cut", whole[:end - 4]),
+        given(boot, "broken", changed(broken, data_of(broken)[1] - 1)),
+        given(boot, "unknown", unknown), older(3, 4),
+        given(boot, "other", whole)]
+    result = Boot(boot, guests, cpus=1, force=True,
                   signer=sign.Policy(unsigned=["plain"])).run()
     expect_status(result, 2)
     expect(result, r"^\(sk\) d1 hello: verified, key \"dev\", version 7, "
@@ -141,14 +145,14 @@ def test_algorithms(plain):
     if plain:
         settings += " SHA256_PLAIN=y"
     hyp = build("all-keys-plain" if plain else "all-keys", settings)
+    boot = f"algorithms-{plain}"
     guests = []
     for name in ALGOS:
         for attached in (False, True):
             guest = hello(f"{name}-{attached:d}", mib=8)
-            guests.append(given(guest.name, image_of(guest, sign.Policy(
+            guests.append(given(boot, guest.name, image_of(guest, sign.Policy(
                 key(name), attached=attached))))
-    result = Boot(f"algorithms-{plain}", guests, cpus=1, hyp=hyp,
-                  timeout=60).run()
+    result = Boot(boot, guests, cpus=1, hyp=hyp, timeout=60).run()
     expect_clean(result)
     expect_not(result, "DEVELOPMENT")
     for i, guest in enumerate(guests, 1):
@@ -168,7 +172,7 @@ def fingerprint(name):
 def test_rotation():
     """Two keys are good until one of them is revoked."""
     hyp = build("rotated", f"GUEST_KEYS={ring('old', 'new')}")
-    guests = [given(n, image_of(hello(n), sign.Policy(key(n))))
+    guests = [given("rotation", n, image_of(hello(n), sign.Policy(key(n))))
               for n in ("old", "new")]
     result = Boot("rotation", guests, hyp=hyp).run()
     expect_clean(result)
@@ -218,9 +222,9 @@ def test_unsigned():
     expect(result, rf"^\(sk\) d1 +hello +{DIGEST} UNSIGNED$", 1)
 
 
-def large(name, mib):
-    """hello with so much behind it."""
-    path = os.path.join(WORK, of_round(f"{name}.bin"))
+def large(boot, name, mib):
+    """hello with so much behind it, which each boot has its own of."""
+    path = os.path.join(WORK, of_round(f"{name}-{boot}.bin"))
     os.makedirs(WORK, exist_ok=True)
     with open(bare("hello"), "rb") as f:
         data = bytearray(f.read())
@@ -243,9 +247,9 @@ def test_control_loop(algo, plain):
     loop = Guest("rt", bare("rt"), mib=16,
                  bootargs=f"period_us=1000 periods={periods} max_late_us=100",
                  extra="skerry,weight = <65535>;")
-    result = Boot(f"verify-beside-{algo}-{plain}",
-                  [loop, large("large", 32)], cpus=1, hyp=hyp, timeout=120,
-                  signer=sign.Policy(key(algo))).run()
+    boot = f"verify-beside-{algo}-{plain}"
+    result = Boot(boot, [loop, large(boot, "large", 32)], cpus=1, hyp=hyp,
+                  timeout=120, signer=sign.Policy(key(algo))).run()
     expect_clean(result)
     expect(result, r"^\(d1\) ok 1 - rt: ", 1)
     expect(result, r"^\(d1\) ok 2 - rt: ", 1)
@@ -258,7 +262,8 @@ def test_control_loop(algo, plain):
 
 def test_simd_registers():
     """EL2 hashes with the SIMD registers that a guest beside it uses."""
-    result = Boot("verify-simd", [systest("fplong"), large("large", 32)],
+    boot = "verify-simd"
+    result = Boot(boot, [systest("fplong"), large(boot, "large", 32)],
                   cpus=1, timeout=60).run()
     expect_clean(result)
     expect_tap(result, 1)

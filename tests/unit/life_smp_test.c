@@ -15,7 +15,9 @@
 #define NR_BOOT	    3
 #define NR_ROUNDS   40
 #define ROUND_MS    60
-#define TIMEOUT	    240 /* s; a deadlock ends the test */
+#define LONG_MS	    600 /* of those after them */
+#define MAX_TIME    120 /* s, for more rounds until enough has happened */
+#define TIMEOUT	    100 /* s for a round; a deadlock ends the test */
 #define PATIENCE_MS 20000
 
 static _Thread_local unsigned int seed;
@@ -149,7 +151,7 @@ static void *run_cpu(void *arg)
 
 		if (v)
 			guest_acts(v);
-		else
+		else if (!rnd(64)) /* others may keep the host's CPU for long */
 			sched_yield();
 		if (!quiet && !rnd(64))
 			any_order();
@@ -264,7 +266,7 @@ static void one_round(unsigned int n)
 	memset(is_calm, 0, sizeof(is_calm));
 	host_seed = 100 * n + 1;
 	seed = host_seed;
-	round_end = in_ms(ROUND_MS);
+	round_end = in_ms(n < NR_ROUNDS ? ROUND_MS : LONG_MS);
 	for (unsigned int c = 1; c < NR_CPUS; c++)
 		must(!pthread_create(&threads[c], NULL, run_cpu, &cpus[c]));
 	run_cpu0();
@@ -274,10 +276,20 @@ static void one_round(unsigned int n)
 	check_down();
 }
 
+/* On a busy machine a round may have few. */
+static bool is_enough(u64 *lives)
+{
+	*lives = 0;
+	for (unsigned int i = 1; i <= NR_BOOT; i++)
+		*lives += guests[i].nr_starts;
+	return *lives >= NR_ROUNDS && nr_orders >= NR_ROUNDS && nr_crashes;
+}
+
 static void test_random(void **state)
 {
 	static struct work start;
-	u64 lives = 0;
+	u64 lives, end = in_ms(MAX_TIME * 1000);
+	unsigned int n = 0;
 
 	(void)state;
 	nr_descs = 0;
@@ -288,17 +300,16 @@ static void test_random(void **state)
 	descs[NR_BOOT].later = 1;
 	boot(RAM);
 	work_submit(&start, start_all);
-	alarm(TIMEOUT);
-	for (unsigned int n = 0; n < NR_ROUNDS; n++)
-		one_round(n);
+	do {
+		alarm(TIMEOUT);
+		one_round(n++);
+	} while (n < NR_ROUNDS || (!is_enough(&lives) && time_now() < end));
 	alarm(0);
-	for (unsigned int i = 1; i <= NR_BOOT; i++)
-		lives += guests[i].nr_starts;
-	/* On a busy machine there may be few. */
-	must(lives >= NR_ROUNDS && nr_orders >= NR_ROUNDS && nr_crashes);
+	must(is_enough(&lives));
 	if (getenv("LIFE_LOG"))
-		fprintf(stderr, "%lu lives, %lu orders, %lu crashes\n", lives,
-			nr_orders, nr_crashes);
+		fprintf(stderr,
+			"%u rounds, %lu lives, %lu orders, %lu crashes\n", n,
+			lives, nr_orders, nr_crashes);
 }
 
 int main(void)

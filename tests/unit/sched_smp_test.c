@@ -19,7 +19,11 @@
 #define NR_KINDS      6 /* of parameters */
 #define NR_ROUNDS     80
 #define ROUND_MS      25
-#define TIMEOUT	      100 /* s; a deadlock ends the test */
+#define NR_WAKES      20000
+#define ENOUGH_WAKES  500
+#define WAKES_TIME    15  /* s; a busy machine has fewer wakes */
+#define PATIENCE      30  /* s */
+#define TIMEOUT	      100 /* s without progress; a deadlock ends the test */
 
 /* What a virtual interrupt controller knows of a vCPU. */
 static struct guest {
@@ -30,6 +34,7 @@ static struct guest {
 
 static bool acting; /* guests do what they like; else only what is to do */
 static bool ended;
+static bool is_calm[NR_GUEST_CPUS]; /* has seen that they are not acting */
 static pthread_t threads[NR_GUEST_CPUS];
 static u64 start_time;
 static u64 idle_wakes[NR_GUEST_CPUS];
@@ -65,9 +70,18 @@ void irq_handle(void)
 	if (host()->armed <= time_now())
 		time_irq();
 }
+/* What this CPU does from here on is but what is to do. */
+static bool see_calm(void)
+{
+	bool quiet = !load_acquire(&acting);
+
+	store_release(&is_calm[host_this_cpu->id], quiet);
+	return quiet;
+}
 static bool host_wfi(void)
 {
 	while (!host_irq_is_pending()) {
+		see_calm();
 		if (load_acquire(&ended))
 			return false;
 		sched_yield();
@@ -172,13 +186,13 @@ static void work(struct vcpu *v)
 }
 
 /* What the guest does between two traps. */
-static void act(struct vcpu *v, unsigned int *seed)
+static void act(struct vcpu *v, bool quiet, unsigned int *seed)
 {
 	struct vcpu *t = &vcpus[(unsigned int)rand_r(seed) % NR_USED];
 	unsigned int what = (unsigned int)rand_r(seed) % 16;
 
 	work(v);
-	if (!load_acquire(&acting)) {
+	if (quiet) {
 		wait_for_work(v);
 		return;
 	}
@@ -206,7 +220,7 @@ static void *run_cpu(void *arg)
 		if (v) {
 			assert_int_equal(READ_ONCE(v->state), VCPU_ON);
 			check_queue(host_this_cpu->id);
-			act(v, &seed);
+			act(v, see_calm(), &seed);
 		}
 	}
 	return NULL;
@@ -232,6 +246,7 @@ static void start(void *(*fn)(void *))
 	host_this_cpu = &cpus[NR_GUEST_CPUS];
 	host_reset();
 	memset(guests, 0, sizeof(guests));
+	memset(is_calm, 0, sizeof(is_calm));
 	ended = false;
 	start_time = time_now();
 	for (unsigned int i = 0; i < NR_USED; i++) {
@@ -253,6 +268,13 @@ static void finish(void)
 	alarm(0);
 }
 
+static bool all_calm(void)
+{
+	for (unsigned int i = 0; i < NR_GUEST_CPUS; i++)
+		if (!load_acquire(&is_calm[i]))
+			return false;
+	return true;
+}
 static bool all_done(void)
 {
 	bool done = true;
@@ -271,7 +293,7 @@ static bool all_left(void)
 /* In real life nobody else would help: what was lost stays undone. */
 static void wait_until(bool (*cond)(void))
 {
-	u64 end = time_now() + 10 * time_freq();
+	u64 end = time_now() + PATIENCE * time_freq();
 
 	while (!cond()) {
 		assert_true(time_now() < end);
@@ -331,7 +353,8 @@ static void test_random(void **state)
 		/* Half of the rounds end in the middle of it all. */
 		if (round % 2) {
 			store_release(&acting, false);
-			usleep(1000);
+			/* Who still acts might switch one off again. */
+			wait_until(all_calm);
 			for (unsigned int i = 0; i < NR_USED; i++)
 				cpu_on(&vcpus[i]);
 			wait_until(all_done);
@@ -362,13 +385,19 @@ static void *run_waiter(void *arg)
 
 static void test_wake_idle(void **state)
 {
+	u64 end = time_now() + WAKES_TIME * time_freq();
+
 	(void)state;
 	memset(idle_wakes, 0, sizeof(idle_wakes));
 	start(run_waiter);
-	for (u64 n = 0; n < 20000; n++) {
+	for (u64 n = 0; n < NR_WAKES; n++) {
 		unsigned int cpu = n % NR_GUEST_CPUS;
 		u64 was = load_acquire(&idle_wakes[cpu]);
 
+		if (n >= ENOUGH_WAKES && time_now() >= end)
+			break;
+		if (!(n % 100))
+			alarm(TIMEOUT);
 		while (load_acquire(&cpus[cpu].sched.running))
 			sched_yield();
 		sched_wake(&vcpus[cpu * NR_DOMAINS + n / 2 % NR_DOMAINS]);

@@ -226,8 +226,9 @@ def run(machine, args, timeout=300, echo=None, typed=(), until=None,
                     print(line, file=out, flush=True)
                 if until and re.search(until, line) and not stop:
                     stop = time.monotonic()
-            seen += "\n".join(new + [console.rest])
-            if typed and re.search(typed[0][0], seen):
+            # The rest is not kept: it comes again when its line is complete.
+            seen += "".join(line + "\n" for line in new)
+            if typed and re.search(typed[0][0], seen + console.rest):
                 what = typed.pop(0)[1]
                 if callable(what):
                     what = what() or ""
