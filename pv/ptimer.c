@@ -22,23 +22,16 @@ static void update(struct vcpu *v)
 
 	vgic_set_private(v, GUEST_PTIMER_INTID, fired && !(t->ctl & CTL_IMASK));
 	if ((t->ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE && !fired)
-		timer_arm(&t->timer, t->cval);
+		timer_arm_for(&t->timer, t->cval, sched_is_server(&v->sched));
 	else
 		timer_cancel(&t->timer);
-}
-
-/* The guest's deadline, but not from before it waited: any number is valid. */
-static void set_due(struct vcpu *v, const struct timer *timer)
-{
-	WRITE_ONCE(v->sched.due,
-		   max(timer->deadline, READ_ONCE(v->sched.since)));
 }
 
 static void expired(struct timer *timer)
 {
 	struct vcpu *v = container_of(timer, struct vcpu, ptimer.timer);
 
-	set_due(v, timer);
+	WRITE_ONCE(v->sched.due, timer->deadline);
 	update(v);
 	WRITE_ONCE(v->sched.due, 0UL);
 }
@@ -54,7 +47,7 @@ static void vtimer_due(struct timer *timer)
 
 	if (unlikely(!sched_is_waiting(&v->sched)))
 		return;
-	set_due(v, timer);
+	WRITE_ONCE(v->sched.due, timer->deadline);
 	vgic_timer_due(v);
 	WRITE_ONCE(v->sched.due, 0UL);
 }

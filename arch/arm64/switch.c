@@ -149,6 +149,14 @@ static u64 host_time(u64 cval, u64 offset)
 	return __builtin_add_overflow(cval, offset, &t) ? ~0UL : t;
 }
 
+/* By its timer, but not from before it left: the guest may ask for any time. */
+static u64 waits_until(const struct vcpu *v)
+{
+	return max(host_time(v->arch.sys.cntv_cval,
+			     READ_ONCE(v->domain->cntvoff)),
+		   READ_ONCE(v->sched.since));
+}
+
 void arch_vcpu_unload(struct vcpu *v)
 {
 	struct arch_sysregs *s = &v->arch.sys;
@@ -170,8 +178,8 @@ void arch_vcpu_unload(struct vcpu *v)
 	/* A ready one sees its own timer when it is loaded again. */
 	if (!v->sched.ready &&
 	    (s->cntv_ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
-		timer_arm(&v->vtimer, host_time(s->cntv_cval,
-						READ_ONCE(v->domain->cntvoff)));
+		timer_arm_for(&v->vtimer, waits_until(v),
+			      sched_is_server(&v->sched));
 	SYSREGS(SAVE)
 	s->tcr = sysreg_read(tcr_el1);
 	/* The hardware clears VSE when the guest takes the SError. */

@@ -14,6 +14,7 @@ struct timer {
 	struct heap_node node;
 	u64 deadline;
 	void (*fn)(struct timer *t);
+	bool patient;
 };
 
 u64 time_now(void);
@@ -33,6 +34,12 @@ void time_init_cpu(void);
 void timer_init(struct timer *t, void (*fn)(struct timer *t));
 /* (Re)arm; a deadline in the past fires as soon as interrupts are looked at. */
 void timer_arm(struct timer *t, u64 deadline);
+/*
+ * The same for a vCPU. But for one of a server it is patient: it comes after
+ * all others that are due, and not while a server runs on its budget, or is to
+ * run. What a guest sets its timers to is in no server's way then.
+ */
+void timer_arm_for(struct timer *t, u64 deadline, bool is_server);
 void timer_cancel(struct timer *t);
 static inline bool timer_is_armed(const struct timer *t)
 {
@@ -41,8 +48,9 @@ static inline bool timer_is_armed(const struct timer *t)
 #define TIME_NEVER (~0UL)
 /*
  * When this, the calling CPU is to choose a vCPU again, or TIME_NEVER: with a
- * timer that is due after that, but not after `last`, at the latest.
+ * timer that is due after that, but not after `last`, at the latest. Until then
+ * a server runs on its budget, or not.
  */
-void time_set_sched_end(struct cpu *cpu, u64 when, u64 last);
+void time_set_sched_end(struct cpu *cpu, u64 when, u64 last, bool on_budget);
 /* The EL2 timer's interrupt. */
 void time_irq(void);

@@ -117,6 +117,77 @@ static void ring(struct timer *t)
 }
 
 /*
+ * What guests without a budget set their timers to is in no server's way: not
+ * when its own is due among them, not when another CPU wakes it, and not while
+ * it runs.
+ */
+#define NR_RUNG 16
+
+static unsigned int nr_rung, wake_at;
+
+static void ring_slowly(struct timer *t)
+{
+	(void)t;
+	now += 10; /* what EL2 takes for one */
+	if (++nr_rung == wake_at)
+		wake(3);
+}
+
+static void test_patient(void **state)
+{
+	static struct timer own, rest[NR_RUNG];
+
+	(void)state;
+	server(3, 1, 10, 10);
+	now += SEC;
+	timer_init(&own, ring);
+	for (unsigned int i = 0; i < NR_RUNG; i++)
+		timer_init(&rest[i], ring_slowly);
+	start(0);
+	for (unsigned int round = 0; round < 3; round++) {
+		u64 at = now + MS;
+
+		for (unsigned int i = 0; i < NR_RUNG; i++)
+			timer_arm_for(&rest[i], at, false);
+		if (round == 0)
+			timer_arm_for(&own, at + 1, true);
+		nr_rung = 0;
+		wake_at = round == 1 ? 5 : 0;
+		assert_int_equal(hosts[0].armed, at);
+		assert_int_equal(run(MS), round < 2 ? 3 : 0);
+		if (round == 2) {
+			assert_int_equal(nr_rung, NR_RUNG);
+			break;
+		}
+		assert_int_equal(nr_rung, round ? 5 : 1);
+		/* Its budget's end, and nothing before. */
+		assert_int_equal(hosts[0].armed, now + MS);
+		assert_int_equal(run(MS / 2), 3);
+		/* Those that come meanwhile as well, but for servers'. */
+		timer_arm_for(&rest[0], now + 10, false);
+		assert_int_equal(hosts[0].armed, now + MS / 2);
+		timer_arm_for(&rest[0], now + 10, true);
+		assert_int_equal(hosts[0].armed, now + 10);
+		timer_arm_for(&rest[0], now + 10, false);
+		assert_int_equal(hosts[0].armed, now + MS / 2);
+		timer_arm_for(&own, now + 20, true);
+		nr_rung = wake_at = 0;
+		assert_int_equal(run(MS / 4), 3);
+		assert_int_equal(nr_rung, 0);
+		/* When it waits again, at once. */
+		done();
+		assert_int_equal(runs(), 0);
+		assert_int_equal(nr_rung, round ? NR_RUNG - 4 : NR_RUNG);
+		now += 20 * MS;
+		runs();
+	}
+	timer_arm_for(&rest[0], now + 10, false);
+	timer_cancel(&rest[0]);
+	assert_true(heap_is_empty(&cpus[0].patient));
+	assert_true(heap_is_empty(&cpus[0].timers));
+}
+
+/*
  * A timer that is due when a slice is just over brings its end with it: who is
  * woken does not wait for a change of the others.
  */
@@ -639,6 +710,7 @@ int main(void)
 		cmocka_unit_test_setup(test_order, setup),
 		cmocka_unit_test_setup(test_preempts, setup),
 		cmocka_unit_test_setup(test_rest_of_slice, setup),
+		cmocka_unit_test_setup(test_patient, setup),
 		cmocka_unit_test_setup(test_slack, setup),
 		cmocka_unit_test_setup(test_budget, setup),
 		cmocka_unit_test_setup(test_two_budgets, setup),

@@ -252,7 +252,8 @@ static void check_down(void)
 
 		must(c ? list_is_empty(l) : l->next == &worker->sched.placed);
 		must(l->next->next == l || !c);
-		must(!cpus[c].current && heap_is_empty(&cpus[c].timers));
+		must(!cpus[c].current && heap_is_empty(&cpus[c].timers) &&
+		     heap_is_empty(&cpus[c].patient));
 	}
 	page_stats(&s);
 	must(!s.owned && s.hyp == KEPT + nr_leaves * PAGE_SIZE);

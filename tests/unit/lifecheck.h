@@ -206,8 +206,10 @@ static void check_timer(const struct cpu *c, const struct heap_node *n)
 /* Of somebody who lives. */
 static void check_timers(void)
 {
-	for (unsigned int c = 0; c < NR_CPUS; c++)
+	for (unsigned int c = 0; c < NR_CPUS; c++) {
 		check_timer(&cpus[c], cpus[c].timers.root);
+		check_timer(&cpus[c], cpus[c].patient.root);
+	}
 }
 
 static void check_placed(void)

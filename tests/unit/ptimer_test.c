@@ -113,23 +113,6 @@ static void test_due(void **state)
 	assert_int_equal(vcpus[1].sched.due, 0);
 }
 
-/* Set for long ago, and waited for: no wait since then. */
-static void test_due_before(void **state)
-{
-	(void)state;
-	vcpus[1].sched.since = START + 50;
-	timer_arm(&vcpus[1].vtimer, 1);
-	advance(START + 60);
-	assert_int_equal(due[1], 1);
-	assert_int_equal(was_due, START + 50);
-	vcpus[0].sched.since = START + 80;
-	wr(PTIMER_CVAL, START + 70);
-	wr(PTIMER_CTL, ENABLE);
-	advance(START + 90);
-	assert_true(line[0]);
-	assert_int_equal(was_due, START + 80);
-}
-
 /*
  * EL2's stand-in for the virtual timer is for one that waits. A paused one has
  * another time; a ready one, as each is after a pause, will look itself.
@@ -391,7 +374,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_ctl, setup),
 		cmocka_unit_test_setup(test_due, setup),
-		cmocka_unit_test_setup(test_due_before, setup),
 		cmocka_unit_test_setup(test_not_waiting, setup),
 		cmocka_unit_test_setup(test_paused, setup),
 		cmocka_unit_test_setup(test_cval, setup),

@@ -106,10 +106,10 @@ void pvtime_publish(struct vcpu *v)
 	assert_ptr_equal(v, cpu.current);
 	note("pvtime");
 }
-void timer_arm(struct timer *t, u64 deadline)
+void timer_arm_for(struct timer *t, u64 deadline, bool is_server)
 {
 	assert_true(t == &a.vtimer || t == &b.vtimer);
-	note("timer_arm %#lx", deadline);
+	note("timer_arm %#lx%s", deadline, is_server ? " server" : "");
 }
 void timer_cancel(struct timer *t)
 {
@@ -374,6 +374,21 @@ static void test_timer_stands_in(void **state)
 		}
 }
 
+/* The wait begins when it leaves, whatever it has asked for. */
+static void test_timer_of_past(void **state)
+{
+	(void)state;
+	load(&b);
+	b.sched.since = 0x200000;
+	b.sched.server.budget = 1;
+	reg_set("cntv_cval_el0", 1);
+	reg_set("cntv_ctl_el0", CNT_CTL_ENABLE);
+	trace_clear();
+	arch_vcpu_unload(&b);
+	assert_order("vgic_unload", "timer_arm 0x200000 server");
+	assert_int_equal(b.arch.sys.cntv_cval, 1);
+}
+
 /* One that is parked as far away as can be, after a pause: it is not due. */
 static void test_parked_timer(void **state)
 {
@@ -628,6 +643,7 @@ int main(void)
 		cmocka_unit_test_setup(test_woken_between, setup),
 		cmocka_unit_test_setup(test_unload_order, setup),
 		cmocka_unit_test_setup(test_timer_stands_in, setup),
+		cmocka_unit_test_setup(test_timer_of_past, setup),
 		cmocka_unit_test_setup(test_parked_timer, setup),
 		cmocka_unit_test_setup(test_new_offset, setup),
 		cmocka_unit_test_setup(test_serror, setup),
