@@ -9,6 +9,7 @@
 
 #include <skerry/arch/timer.h>
 #include <skerry/cpu.h>
+#include <skerry/vcpu.h>
 
 /* Half of all keys: none is so late that it seems to be early. */
 #define LATEST (~0UL >> 1)
@@ -23,37 +24,54 @@ void time_init_cpu(void)
 	struct cpu *cpu = this_cpu();
 
 	cpu->timers = cpu->patient = (struct heap){};
-	cpu->timers_wait = false;
 	cpu->sched_end = cpu->sched_last = TIME_NEVER;
 	arch_timer_off();
 }
 
-static __force_inline void set_next(const struct cpu *cpu, u64 next, u64 last,
-				    bool on_budget)
+/*
+ * Patient timers: a server runs on its budget, and not alone with extra time,
+ * which has no end until one of them has woken somebody. Another CPU that
+ * changes that has this one look again.
+ */
+static bool must_wait(const struct cpu *cpu)
 {
+	const struct vcpu *v = READ_ONCE(cpu->sched.running);
+
+	return v && READ_ONCE(v->sched.server.active) &&
+	       (cpu->sched_last != TIME_NEVER || READ_ONCE(cpu->sched.resched));
+}
+
+/* What the patient ones make of that. */
+static __noinline u64 next_with_patient(const struct cpu *cpu, u64 next)
+{
+	u64 at = first(&cpu->patient)->deadline;
+
+	if (must_wait(cpu) || at > cpu->sched_last)
+		return next;
+	return next == cpu->sched_end || at < next ? at : next;
+}
+
+static __force_inline void program(const struct cpu *cpu)
+{
+	u64 next = cpu->sched_end;
+
 	/* One that is due shortly after the end brings that with it. */
-	if (!heap_is_empty(&cpu->timers) && first(&cpu->timers)->deadline <= last)
-		next = last = first(&cpu->timers)->deadline;
-	if (!on_budget && unlikely(!heap_is_empty(&cpu->patient)) &&
-	    first(&cpu->patient)->deadline <= last)
-		next = first(&cpu->patient)->deadline;
+	if (!heap_is_empty(&cpu->timers) &&
+	    first(&cpu->timers)->deadline <= cpu->sched_last)
+		next = first(&cpu->timers)->deadline;
+	if (unlikely(!heap_is_empty(&cpu->patient)))
+		next = next_with_patient(cpu, next);
 	if (next == TIME_NEVER)
 		arch_timer_off();
 	else
 		arch_timer_set(next);
 }
 
-static void program(const struct cpu *cpu)
-{
-	set_next(cpu, cpu->sched_end, cpu->sched_last, cpu->timers_wait);
-}
-
-void time_set_sched_end(struct cpu *cpu, u64 when, u64 last, bool on_budget)
+void time_set_sched_end(struct cpu *cpu, u64 when, u64 last)
 {
 	cpu->sched_end = when;
 	cpu->sched_last = last;
-	cpu->timers_wait = on_budget;
-	set_next(cpu, when, last, on_budget);
+	program(cpu);
 }
 
 void timer_init(struct timer *t, void (*fn)(struct timer *t))
@@ -104,30 +122,37 @@ void timer_cancel(struct timer *t)
 		program(cpu);
 }
 
-/* The first one, if it has expired. */
-static __force_inline bool expire(struct heap *h, u64 now)
+static __force_inline bool has_due(const struct heap *h, u64 now)
 {
-	struct timer *t;
-
-	if (heap_is_empty(h))
-		return false;
-	t = first(h);
-	if (t->deadline > now)
-		return false;
-	heap_pop(h);
-	t->fn(t);
-	return true;
+	return !heap_is_empty(h) && first(h)->deadline <= now;
 }
 
-/* As long as no server is to run, that others may have woken too. */
-static __noinline void expire_patient(struct cpu *cpu, u64 now)
+static __force_inline void expire(struct heap *h)
 {
-	while (!cpu->timers_wait && !READ_ONCE(cpu->sched.deadlines.root) &&
-	       expire(&cpu->patient, now)) {
+	struct timer *t = first(h);
+
+	heap_pop(h);
+	t->fn(t);
+}
+
+/*
+ * As long as no server is to run: one of the other timers', one that another
+ * CPU has woken, or one that returns at the time that the scheduler waits for.
+ */
+static __noinline u64 expire_patient(struct cpu *cpu, u64 now)
+{
+	while (!must_wait(cpu) && !READ_ONCE(cpu->sched.deadlines.root) &&
+	       now <= cpu->sched_last) {
+		expire(&cpu->patient);
+		if (!has_due(&cpu->patient, now))
+			break;
 		now = time_now();
-		while (expire(&cpu->timers, now))
-			;
+		while (has_due(&cpu->timers, now))
+			expire(&cpu->timers);
+		if (!has_due(&cpu->patient, now))
+			break;
 	}
+	return now;
 }
 
 void time_irq(void)
@@ -136,15 +161,17 @@ void time_irq(void)
 	u64 now = time_now();
 
 	/* Each once; a callback may arm its own again. */
-	while (expire(&cpu->timers, now))
-		;
+	while (has_due(&cpu->timers, now))
+		expire(&cpu->timers);
+	/* sched_next() follows, and programs it. */
+	if (READ_ONCE(cpu->sched.resched))
+		return;
+	if (has_due(&cpu->patient, now))
+		now = expire_patient(cpu, now);
 	if (cpu->sched_end <= now) {
 		cpu->sched_end = cpu->sched_last = TIME_NEVER;
 		WRITE_ONCE(cpu->sched.resched, 1U);
 	}
-	if (!READ_ONCE(cpu->sched.resched) && !heap_is_empty(&cpu->patient))
-		expire_patient(cpu, now);
-	/* Else sched_next() follows, which does. */
 	if (!READ_ONCE(cpu->sched.resched))
 		program(cpu);
 }

@@ -638,7 +638,7 @@ struct vcpu *sched_next(void)
 		until = set_end(c, v, on_budget, contended, now, &last);
 		spin_unlock(&c->lock);
 	} while (unlikely(!usual && v) && (!ready || !take_pending(v)));
-	time_set_sched_end(cpu, until, last, on_budget);
+	time_set_sched_end(cpu, until, last);
 	if (v)
 		arch_vcpu_trap_wait(v,
 				    contended || sched_is_server(&v->sched) ||

@@ -31,8 +31,8 @@ static struct vcpu *next_vcpu(struct vcpu *v)
 
 /*
  * A trapped WFI or CPU_SUSPEND. Where nobody else is ready, v waits here and
- * stays loaded; interrupts are polled, as WFI wakes although they are masked
- * (Arm ARM D1.7.2).
+ * stays loaded, unless that is to be told from running; interrupts are polled,
+ * as WFI wakes although they are masked (Arm ARM D1.7.2).
  */
 static __noinline struct vcpu *wait(struct vcpu *v)
 {

@@ -36,7 +36,6 @@ struct cpu {
 	struct vcpu *fp_owner; /* whose FP state the registers hold */
 	struct heap timers;    /* by deadline */
 	struct heap patient;   /* likewise; time.h */
-	bool timers_wait;      /* these, as a server runs on its budget */
 	u64 sched_end;	       /* time.h */
 	u64 sched_last;	       /* time.h */
 	struct sched_cpu sched;

@@ -7,8 +7,9 @@
  * that times SCHED_WEIGHT / weight, so that vCPUs that are always ready get
  * shares as their weights. Tickless: EL2's timer is set for the end of a
  * budget, the return of a deferred vCPU, and the end of a slice where another
- * vCPU is ready. A deadline vCPU gives the CPU up by WFI; from the others WFI
- * and WFE trap only where another vCPU is ready.
+ * vCPU is ready. A deadline vCPU gives the CPU up by WFI, as do those of a
+ * guest with skerry,wfi = "trap"; from the others WFI and WFE trap only where
+ * another vCPU is ready.
  */
 #pragma once
 

@@ -37,7 +37,8 @@ void timer_arm(struct timer *t, u64 deadline);
 /*
  * The same for a vCPU. But for one of a server it is patient: it comes after
  * all others that are due, and not while a server runs on its budget, or is to
- * run. What a guest sets its timers to is in no server's way then.
+ * run. What a guest sets its timers to is in no server's way then. It stays so
+ * until it is armed again, whatever becomes of the vCPU.
  */
 void timer_arm_for(struct timer *t, u64 deadline, bool is_server);
 void timer_cancel(struct timer *t);
@@ -48,9 +49,8 @@ static inline bool timer_is_armed(const struct timer *t)
 #define TIME_NEVER (~0UL)
 /*
  * When this, the calling CPU is to choose a vCPU again, or TIME_NEVER: with a
- * timer that is due after that, but not after `last`, at the latest. Until then
- * a server runs on its budget, or not.
+ * timer that is due after that, but not after `last`, at the latest.
  */
-void time_set_sched_end(struct cpu *cpu, u64 when, u64 last, bool on_budget);
+void time_set_sched_end(struct cpu *cpu, u64 when, u64 last);
 /* The EL2 timer's interrupt. */
 void time_irq(void);

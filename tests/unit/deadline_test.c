@@ -136,6 +136,7 @@ static void ring_slowly(struct timer *t)
 static void test_patient(void **state)
 {
 	static struct timer own, rest[NR_RUNG];
+	u64 many;
 
 	(void)state;
 	server(3, 1, 10, 10);
@@ -181,6 +182,28 @@ static void test_patient(void **state)
 		now += 20 * MS;
 		runs();
 	}
+	/* Nor is one late that gets its budget back among them. */
+	wake(3);
+	assert_int_equal(runs(), 3);
+	assert_int_equal(run(MS), 0);
+	for (unsigned int i = 0; i < NR_RUNG; i++)
+		timer_arm_for(&rest[i], of(3)->refills[0].when - 1, false);
+	nr_rung = 0;
+	now = hosts[0].armed;
+	assert_int_equal(runs(), 3);
+	assert_int_equal(nr_rung, 1);
+	assert_int_equal(done(), 0);
+	assert_int_equal(nr_rung, NR_RUNG);
+	/* Beside them the end of a slice may wait for one of these. */
+	rr_slack = 100;
+	wake(1);
+	wake(2);
+	assert_int_equal(run(SLICE), 1);
+	timer_arm_for(&own, now + SLICE + 100, false);
+	assert_int_equal(hosts[0].armed, now + SLICE + 100);
+	many = vcpus[2].sched.nr_preempted;
+	assert_int_equal(run(SLICE + 100), 3);
+	assert_int_equal(vcpus[2].sched.nr_preempted, many);
 	timer_arm_for(&rest[0], now + 10, false);
 	timer_cancel(&rest[0]);
 	assert_true(heap_is_empty(&cpus[0].patient));
@@ -582,6 +605,7 @@ static void test_extra(void **state)
 
 static void test_extra_alone(void **state)
 {
+	static struct timer t;
 	u64 when;
 
 	(void)state;
@@ -590,7 +614,15 @@ static void test_extra_alone(void **state)
 	/* No timer: nobody is kept waiting. */
 	assert_int_equal(hosts[0].armed, OFF);
 	assert_true(books[1].wfi && !books[1].wfe);
-	assert_int_equal(run(1000 * SEC), 1);
+	/* Others' timers do not wait for its end, which it has not. */
+	timer_init(&t, ring_slowly);
+	timer_arm_for(&t, now + MS, false);
+	assert_int_equal(hosts[0].armed, now + MS);
+	nr_rung = 0;
+	assert_int_equal(run(MS), 1);
+	assert_int_equal(nr_rung, 1);
+	assert_int_equal(hosts[0].armed, OFF);
+	assert_int_equal(run(1000 * SEC - MS - 10), 1);
 	assert_int_equal(vcpus[1].sched.nr_exhausted, 0);
 	/* What it has run alone is no debt: it has the next budget at once. */
 	when = now;
