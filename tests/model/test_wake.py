@@ -24,6 +24,14 @@ CONFIGS = {
     "stop": ("KILL=1 PAUSE=1 POST=2", "K0=3"),
     "set": ("SET=2 POST=1", "K1=3"),
     "set-and-pause": ("SET=1 PAUSE=1 POST=1",),
+    "timers-of-others": ("POST=1 TIMER=2", "K2=1 WFI_TRAP=1"),
+    "pause-and-timers": ("PAUSE=1 TIMER=2", "K2=1 WFI_TRAP=1"),
+    "set-and-timer": ("SET=1 TIMER=1 POST=1", "SET_TO=6 WFI_TRAP=1"),
+}
+# What does not hold, and should: who runs alone with extra time has no end, and
+# the timers of others are not programmed until it waits.
+FAILS = {
+    "extra-time-and-timer": ("POST=1 TIMER=1", "K0=3 K2=1 WFI_TRAP=1"),
 }
 # The same for a claim.
 CLAIMS = {
@@ -31,6 +39,7 @@ CLAIMS = {
     "taken_1": ("POST=2", "K0=3"),
     "runs_0": ("POST=2", "K1=2"),
     "runs_1": ("POST=1 TIMER=1", "K0=3"),
+    "expires_1": ("POST=1 TIMER=2", "K2=1"),
 }
 # A mistake each, made where the source says MUTATE_...; some with a claim.
 MUTATIONS = {
@@ -52,6 +61,9 @@ MUTATIONS = {
     "TIMER_NOT_ARMED": ("TIMER=1",),
     "TIMER_NO_CHANGE": ("TIMER=1 POST=1", "K2=1"),
     "TIMER_NOT_PROGRAMMED": ("TIMER=1 POST=1",),
+    "PATIENT_FORGOTTEN": ("POST=1 TIMER=1", "WFI_TRAP=1"),
+    "TIMERS_WAIT_ON": ("POST=1 TIMER=1", "WFI_TRAP=1"),
+    "TIMERS_NEVER_WAIT": ("POST=1 TIMER=1", "WFI_TRAP=1"),
     "WAIT_IGNORES_RESCHED": ("POST=1 SET=1", "K0=1 WFI_TRAP=1"),
     "WAIT_UNCHECKED": ("POST=1", "K0=1 WFI_TRAP=1"),
 }
@@ -60,6 +72,12 @@ MUTATIONS = {
 @pytest.mark.parametrize("name", CONFIGS)
 def test_holds(name, tmp_path):
     spin.check(tmp_path, MODEL, CONFIGS[name])
+
+
+@pytest.mark.parametrize("name", FAILS)
+@pytest.mark.xfail(raises=AssertionError, strict=True)
+def test_should_hold(name, tmp_path):
+    spin.check(tmp_path, MODEL, FAILS[name])
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

@@ -88,6 +88,7 @@ typedef cpu_data {
 	bool spent;	/* that has come */
 	bool sched_end;	/* what sched_next() has set, or TIME_NEVER */
 	bool hw;	/* EL2's timer is programmed */
+	bool timers_wait; /* not for patient ones, as a server runs */
 	bool cover;	/* ghost: sched_end is not after root's return */
 	byte sent;	/* ghost: IPIs since resched was last taken */
 	bool passed;	/* ghost: a slice since the last return */
@@ -101,6 +102,7 @@ typedef vcpu_data {
 	bool serves, has;		/* left > 0 */
 	bool deferred;
 	bool timer, armed;	/* its own, and vtimer on EL2's */
+	bool patient;	/* armed, and no server when that was done */
 };
 vcpu_data vcpu[4];
 
@@ -117,6 +119,12 @@ pid cpu_pid;	/* of CPU 0; that of CPU 1 is the next one */
 #define IS_ARMED(v, c) (vcpu[v].armed && CPU_OF(v) == (c))
 #define ARMED(c) (IS_ARMED(0, c) || IS_ARMED(1, c) || IS_ARMED(2, c) || \
 		  IS_ARMED(3, c))
+#define IS_PATIENT(v, c) (vcpu[v].patient && CPU_OF(v) == (c))
+#define HAS_PATIENT(c) (IS_PATIENT(0, c) || IS_PATIENT(1, c) || \
+			IS_PATIENT(2, c) || IS_PATIENT(3, c))
+#define IS_URGENT(v, c) (IS_ARMED(v, c) && !vcpu[v].patient)
+#define HAS_URGENT(c) (IS_URGENT(0, c) || IS_URGENT(1, c) || \
+		       IS_URGENT(2, c) || IS_URGENT(3, c))
 #define CUR(c) vcpu[cpu[c].current]
 #define IS_SERVER(v) (vcpu[v].kind >= SERVER)
 
@@ -168,9 +176,12 @@ pid cpu_pid;	/* of CPU 0; that of CPU 1 is the next one */
 #define HAS_RETURN(c) (cpu[c].root == NOBODY || \
 	(cpu[c].cover && cpu[c].sched_end))
 #define HAS_TIMER(c) (cpu[c].hw || !(cpu[c].sched_end || ARMED(c)))
+/* Patient timers wait for a server on its budget, and that has an end. */
+#define WAIT_RIGHTLY(c) (!cpu[c].timers_wait || !HAS_PATIENT(c) || \
+	(RUNS(c) && CUR(c).serves && cpu[c].sched_end))
 #define CPU_HOLDS(c) (!RESTS(c) || (IS_ASKED(c) && IS_RIGHT(c) && \
 	IS_FIRST(c) && WAITS_ALONE(c) && HAS_END(c) && TRAPS(c) && \
-	HAS_RETURN(c) && HAS_TIMER(c)))
+	HAS_RETURN(c) && HAS_TIMER(c) && WAIT_RIGHTLY(c)))
 
 #ifndef LTL
 active proctype Watch()
@@ -199,6 +210,7 @@ active proctype Watch()
 			assert(TRAPS(c));
 			assert(HAS_RETURN(c));
 			assert(HAS_TIMER(c));
+			assert(WAIT_RIGHTLY(c));
 			c++
 		:: else -> c++
 		od
@@ -260,5 +272,9 @@ ltl runs_0 {
 }
 ltl runs_1 {
 	[] (vcpu[1].ready -> <> (cpu[0].current == 1 || !vcpu[1].ready))
+}
+/* A timer expires in the end, or what it is for has come otherwise. */
+ltl expires_1 {
+	[] (vcpu[1].armed -> <> !vcpu[1].armed)
 }
 #endif

@@ -6,7 +6,8 @@
 
 inline program()
 {
-	cpu[me].hw = cpu[me].sched_end || ARMED(me)
+	cpu[me].hw = cpu[me].sched_end || HAS_URGENT(me) ||
+		     (!cpu[me].timers_wait && HAS_PATIENT(me))
 }
 
 /* arch_vcpu_load() */
@@ -16,7 +17,10 @@ inline load()
 	vgic_load(nxt);
 	d_step {
 		if
-		:: vcpu[nxt].armed -> vcpu[nxt].armed = 0; program()
+		:: vcpu[nxt].armed ->
+			vcpu[nxt].armed = 0;
+			vcpu[nxt].patient = 0;
+			program()
 		:: else -> skip
 		fi
 	}
@@ -36,6 +40,7 @@ inline unload()
 #if !MUTATE_TIMER_NOT_ARMED
 		:: !CUR(me).ready && CUR(me).timer ->
 			CUR(me).armed = 1;
+			CUR(me).patient = !IS_SERVER(cpu[me].current);
 			program()
 #endif
 		:: else -> skip
@@ -84,21 +89,46 @@ inline end_comes()
 	d_step { cpu[me].sched_end = 0; cpu[me].resched = 1 }
 }
 
+/* A server runs on its budget, which has an end. */
+#define IN_THE_WAY (cpu[me].current != NOBODY && CUR(me).serves && \
+		    cpu[me].sched_end)
+
 inline vtimer_expired(v)
 {
-	d_step { vcpu[v].armed = 0; vcpu[v].timer = 0 }
+	d_step {
+		assert(!vcpu[v].patient || !IN_THE_WAY);
+		vcpu[v].armed = 0;
+		vcpu[v].patient = 0;
+		vcpu[v].timer = 0
+	}
 	vgic_inject(v)
 }
 
+/* expire_patient(): no server runs, or is to run. */
+#define EXPIRES(v) (IS_PATIENT(v, me) && !cpu[me].timers_wait && \
+		    !cpu[me].resched && !HAS(me, DEADLINES))
+/* With fairness: a timer's time comes before the next end. */
+#ifdef LTL
+#define END_COMES (cpu[me].sched_end && !EXPIRES(0) && !EXPIRES(1) && \
+		   !EXPIRES(2) && !EXPIRES(3))
+#else
+#define END_COMES cpu[me].sched_end
+#endif
+
+/* One of those that have come: of more the next one fires at once. */
 inline time_irq()
 {
 	if
-	:: cpu[me].sched_end -> atomic { end_comes() }
-	:: IS_ARMED(0, me) -> vtimer_expired(0)
-	:: IS_ARMED(1, me) -> vtimer_expired(1)
-	:: IS_ARMED(2, me) -> vtimer_expired(2)
-	:: IS_ARMED(3, me) -> vtimer_expired(3)
-	:: !cpu[me].sched_end && !ARMED(me) -> skip
+	:: END_COMES -> atomic { end_comes() }
+	:: IS_URGENT(0, me) -> vtimer_expired(0)
+	:: IS_URGENT(1, me) -> vtimer_expired(1)
+	:: IS_URGENT(2, me) -> vtimer_expired(2)
+	:: IS_URGENT(3, me) -> vtimer_expired(3)
+	:: EXPIRES(0) -> vtimer_expired(0)
+	:: EXPIRES(1) -> vtimer_expired(1)
+	:: EXPIRES(2) -> vtimer_expired(2)
+	:: EXPIRES(3) -> vtimer_expired(3)
+	:: else -> skip
 	fi;
 	time_done()
 }

@@ -426,7 +426,19 @@ inline set_end()
 #else
 		cpu[me].sched_end = cpu[me].slice || cpu[me].root != NOBODY;
 #endif
+#if MUTATE_TIMERS_NEVER_WAIT
+		cpu[me].timers_wait = 0;
+#elif MUTATE_TIMERS_WAIT_ON
+		cpu[me].timers_wait = cpu[me].timers_wait ||
+				      (nxt != NOBODY && vcpu[nxt].serves);
+#else
+		cpu[me].timers_wait = nxt != NOBODY && vcpu[nxt].serves;
+#endif
+#if MUTATE_PATIENT_FORGOTTEN
+		cpu[me].hw = cpu[me].sched_end || HAS_URGENT(me)
+#else
 		program()
+#endif
 	}
 }
 
