@@ -430,9 +430,12 @@ inline set_end()
 		cpu[me].timers_wait = 0;
 #elif MUTATE_TIMERS_WAIT_ON
 		cpu[me].timers_wait = cpu[me].timers_wait ||
-				      (nxt != NOBODY && vcpu[nxt].serves);
-#else
+				      (cpu[me].slice && vcpu[nxt].serves);
+#elif MUTATE_TIMERS_WAIT_ENDLESSLY
 		cpu[me].timers_wait = nxt != NOBODY && vcpu[nxt].serves;
+#else
+		cpu[me].timers_wait = nxt != NOBODY && vcpu[nxt].serves &&
+				      cpu[me].sched_end;
 #endif
 #if MUTATE_PATIENT_FORGOTTEN
 		cpu[me].hw = cpu[me].sched_end || HAS_URGENT(me)
