@@ -41,14 +41,14 @@ static bool must_wait(const struct cpu *cpu)
 	       (cpu->sched_last != TIME_NEVER || READ_ONCE(cpu->sched.resched));
 }
 
-/* What the patient ones make of that. */
+/* `next`, or a patient one that is due before the other timers. */
 static __noinline u64 next_with_patient(const struct cpu *cpu, u64 next)
 {
 	u64 at = first(&cpu->patient)->deadline;
+	u64 other = heap_is_empty(&cpu->timers) ? TIME_NEVER
+						: first(&cpu->timers)->deadline;
 
-	if (must_wait(cpu) || at > cpu->sched_last)
-		return next;
-	return next == cpu->sched_end || at < next ? at : next;
+	return must_wait(cpu) || at > cpu->sched_last || at >= other ? next : at;
 }
 
 static __force_inline void program(const struct cpu *cpu)

@@ -201,6 +201,11 @@ static void test_patient(void **state)
 	assert_int_equal(run(SLICE), 1);
 	timer_arm_for(&own, now + SLICE + 100, false);
 	assert_int_equal(hosts[0].armed, now + SLICE + 100);
+	/* No other timer waits for it. */
+	timer_arm_for(&rest[0], now + SLICE, true);
+	assert_int_equal(hosts[0].armed, now + SLICE);
+	timer_cancel(&rest[0]);
+	assert_int_equal(hosts[0].armed, now + SLICE + 100);
 	many = vcpus[2].sched.nr_preempted;
 	assert_int_equal(run(SLICE + 100), 3);
 	assert_int_equal(vcpus[2].sched.nr_preempted, many);
