@@ -442,6 +442,11 @@ static bool may_run(const struct vcpu *v)
 /* Its budget is used up. It goes on as soon as it has some again. */
 static __noinline void exhausted(struct sched_cpu *c, struct vcpu *v, u64 now)
 {
+	struct timer *t = &v->ptimer.timer;
+
+	/* Armed before v had a budget: it would wait for v itself. */
+	if (unlikely(timer_is_armed(t) && t->patient))
+		timer_arm_for(t, t->deadline, true);
 	server_check_job(v, now);
 	server_supply(c, v, now);
 }

@@ -215,6 +215,26 @@ static void test_patient(void **state)
 	assert_true(heap_is_empty(&cpus[0].timers));
 }
 
+/* Armed without a budget, and now it has all of the CPU: it is told still. */
+static void test_patient_self(void **state)
+{
+	struct timer *t = &vcpus[0].ptimer.timer;
+
+	(void)state;
+	now += SEC;
+	start(0);
+	timer_init(t, ring_slowly);
+	timer_arm_for(t, now + 15 * MS, false);
+	nr_rung = wake_at = 0;
+	server(0, 10, 10, 10);
+	assert_int_equal(runs(), 0);
+	passes(14 * MS);
+	assert_int_equal(nr_rung, 0);
+	passes(12 * MS);
+	assert_int_equal(nr_rung, 1);
+	assert_true(of(0)->active);
+}
+
 /*
  * A timer that is due when a slice is just over brings its end with it: who is
  * woken does not wait for a change of the others.
@@ -748,6 +768,7 @@ int main(void)
 		cmocka_unit_test_setup(test_preempts, setup),
 		cmocka_unit_test_setup(test_rest_of_slice, setup),
 		cmocka_unit_test_setup(test_patient, setup),
+		cmocka_unit_test_setup(test_patient_self, setup),
 		cmocka_unit_test_setup(test_slack, setup),
 		cmocka_unit_test_setup(test_budget, setup),
 		cmocka_unit_test_setup(test_two_budgets, setup),
